@@ -1,0 +1,257 @@
+"""The vocabulary of the record: what happens to a call, one event a line.
+
+Owns the NDJSON contract (``docs/design.md``): parse at the edge with :func:`parse`, trust the structs
+inside. Knows nothing of Kafka, clocks or rules.
+
+Times (``at``, ``start``, ``end`` ...) are Unix seconds with fractions, UTC. ``at`` is the world's time;
+``logged_at`` and ``seq`` are the log's: the broker's append time and the offset, present only once an
+event has been logged.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, get_args
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+Role = Literal["agent", "customer"]
+Direction = Literal["inbound", "outbound"]
+Party = Literal["agent", "customer", "system"]
+TransferMode = Literal["blind", "attended"]
+MissedReason = Literal["timeout", "rejected", "unavailable"]
+
+#: Unix seconds. The upper bound (year 5138) is there to catch milliseconds, the usual mistake.
+LATEST_S = 1e11
+Seconds = Annotated[float, Meta(ge=0, lt=LATEST_S)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Id = Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    """What every event carries. ``extra`` keeps the fields that this version does not know."""
+
+    call: Id
+    at: Seconds
+    logged_at: Seconds | None = None
+    seq: int | None = None
+    extra: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class CallOffered(Event, tag="call.offered"):
+    """A customer's call has reached a queue or an agent's line."""
+
+    caller: str | None = None
+    called: str | None = None
+    queue: str | None = None
+    direction: Direction = "inbound"
+
+
+class AgentRinging(Event, tag="agent.ringing"):
+    """An agent's phone rings for this call. ``agent`` is the number that staff know, ``agent_name`` the person."""
+
+    agent: Id
+    agent_name: str | None = None
+
+
+class AgentMissed(Event, tag="agent.missed"):
+    """That phone stopped ringing without an answer while the call goes on."""
+
+    agent: Id
+    reason: MissedReason = "timeout"
+
+
+class CallAnswered(Event, tag="call.answered"):
+    """An agent picked up. During an attended transfer: the colleague who was asked picked up."""
+
+    agent: Id
+    agent_name: str | None = None
+
+
+class CallHeld(Event, tag="call.held"):
+    """One side put the other on hold."""
+
+    by: Role = "agent"
+
+
+class CallResumed(Event, tag="call.resumed"):
+    """The hold is over; both sides hear each other again."""
+
+    by: Role = "agent"
+
+
+class CallTransferring(Event, tag="call.transferring"):
+    """``agent`` asked for the customer to be passed on to ``to``; the customer waits."""
+
+    agent: str | None = None
+    to: str | None = None
+    mode: TransferMode = "blind"
+
+
+class CallTransferred(Event, tag="call.transferred"):
+    """The customer is connected with the new agent."""
+
+    agent: Id
+    agent_name: str | None = None
+
+
+class TransferFailed(Event, tag="transfer.failed"):
+    """Nobody took the transfer; the customer is back with the first agent or in the queue."""
+
+    reason: str | None = None
+
+
+class CallEnded(Event, tag="call.ended"):
+    """The customer's line is released. ``by``: who hung up first; system where neither party did."""
+
+    by: Party
+    cause: str | None = None
+
+
+class SpeechStarted(Event, tag="speech.started"):
+    """A party began to make sounds of speech."""
+
+    role: Role
+
+
+class SpeechEnded(Event, tag="speech.ended"):
+    """A party fell silent."""
+
+    role: Role
+
+
+class Word(Struct, frozen=True, omit_defaults=True):
+    """One recognised word; ``start`` and ``end`` in Unix seconds."""
+
+    text: str
+    start: Seconds
+    end: Seconds
+    confidence: Share | None = None
+
+
+class Transcript(Event, tag="transcript"):
+    """Words of one party. ``through``: everything this party said up to then has been heard and published."""
+
+    role: Role
+    text: str
+    start: Seconds
+    end: Seconds
+    final: bool
+    through: Seconds | None = None
+    confidence: Share | None = None
+    words: tuple[Word, ...] = ()
+
+
+class Gap(Event, tag="gap"):
+    """Sound of one party that cannot be heard any more: rules about it are not judged."""
+
+    role: Role
+    start: Seconds
+    end: Seconds
+    reason: str | None = None
+
+
+class Tick(Event, tag="tick"):
+    """A wake that the shell put into the record; carries no fact but the time."""
+
+
+AnyEvent = (
+    CallOffered
+    | AgentRinging
+    | AgentMissed
+    | CallAnswered
+    | CallHeld
+    | CallResumed
+    | CallTransferring
+    | CallTransferred
+    | TransferFailed
+    | CallEnded
+    | SpeechStarted
+    | SpeechEnded
+    | Transcript
+    | Gap
+    | Tick
+)
+
+TYPES: dict[str, type[Event]] = {str(cls.__struct_config__.tag): cls for cls in get_args(AnyEvent)}
+_FIELDS = {tag: frozenset(cls.__struct_fields__) - {"extra"} for tag, cls in TYPES.items()}
+
+
+class BadEventError(ValueError):
+    """A record that cannot be read. ``field`` is the offending one (empty: the whole line), ``mend`` what to do."""
+
+    def __init__(self, problem: str, *, field: str = "", mend: str = "") -> None:
+        self.problem, self.field, self.mend = problem, field, mend
+        where = f"{field}: " if field else ""
+        super().__init__(f"{where}{problem}" + (f" ({mend})" if mend else ""))
+
+
+def parse(line: bytes | str) -> AnyEvent:
+    """Read one NDJSON line.
+
+    Raises:
+        BadEventError: and nothing else, whatever the bytes are.
+    """
+    return from_dict(_decode(line))
+
+
+def from_dict(record: object) -> AnyEvent:
+    """Read one event from decoded JSON; unknown fields go to ``extra``. Raises BadEventError only."""
+    if not isinstance(record, dict):
+        raise BadEventError("not a JSON object", mend="one object a line, {...}")
+    cls = _class_of(record.get("type", UNSET))
+    known = _FIELDS[str(cls.__struct_config__.tag)]
+    extra = {k: v for k, v in record.items() if k not in known and k != "type"}
+    try:
+        event = msgspec.convert({**{k: v for k, v in record.items() if k in known}, "extra": extra}, cls)
+    except msgspec.ValidationError as error:
+        raise _explain(error, record) from None
+    return event  # type: ignore[return-value]
+
+
+def to_dict(event: Event) -> dict[str, Any]:
+    """The event as JSON builtins: ``type`` first, defaults left out, ``extra`` laid back in place."""
+    record: dict[str, Any] = msgspec.to_builtins(event)
+    record.pop("extra", None)
+    return {**record, **event.extra}
+
+
+def render(event: Event) -> bytes:
+    """One NDJSON line without its newline; ``parse(render(e)) == e``."""
+    return msgspec.json.encode(to_dict(event))
+
+
+def _decode(line: bytes | str) -> object:
+    try:
+        return msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise BadEventError(f"broken JSON: {error}", mend="one JSON object a line, UTF-8") from None
+
+
+def _class_of(tag: object | UnsetType) -> type[Event]:
+    if tag is UNSET:
+        raise BadEventError("is missing", field="type", mend=f"one of {', '.join(TYPES)}")
+    if not isinstance(tag, str) or tag not in TYPES:
+        near = get_close_matches(str(tag)[:64], TYPES, n=1)
+        mend = f"did you mean {near[0]}?" if near else f"one of {', '.join(TYPES)}"
+        raise BadEventError(f"unknown event {str(tag)[:64]!r}", field="type", mend=mend)
+    return TYPES[tag]
+
+
+_PATH = re.compile(r" - at `\$\.?([^`]*)`$")
+_MISSING = re.compile(r"missing required field `([^`]+)`")
+
+
+def _explain(error: msgspec.ValidationError, record: dict[str, Any]) -> BadEventError:
+    text = str(error)
+    path = _PATH.search(text)
+    problem = _PATH.sub("", text)
+    missing = _MISSING.search(text)
+    field = ".".join(p for p in (path.group(1) if path else "", missing.group(1) if missing else "") if p)
+    value = record.get(field)
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= LATEST_S:
+        return BadEventError("looks like milliseconds", field=field, mend="Unix seconds with fractions")
+    return BadEventError("is missing" if missing else problem, field=field)
