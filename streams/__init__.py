@@ -1,0 +1,1 @@
+"""Sansheng's stream processor: from the record of a call to alerts."""

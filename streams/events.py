@@ -41,7 +41,7 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="ty
     extra: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class CallOffered(Event, tag="call.offered"):
+class CallOffered(Event, frozen=True, tag="call.offered"):
     """A customer's call has reached a queue or an agent's line."""
 
     caller: str | None = None
@@ -50,40 +50,40 @@ class CallOffered(Event, tag="call.offered"):
     direction: Direction = "inbound"
 
 
-class AgentRinging(Event, tag="agent.ringing"):
+class AgentRinging(Event, frozen=True, tag="agent.ringing"):
     """An agent's phone rings for this call. ``agent`` is the number that staff know, ``agent_name`` the person."""
 
     agent: Id
     agent_name: str | None = None
 
 
-class AgentMissed(Event, tag="agent.missed"):
+class AgentMissed(Event, frozen=True, tag="agent.missed"):
     """That phone stopped ringing without an answer while the call goes on."""
 
     agent: Id
     reason: MissedReason = "timeout"
 
 
-class CallAnswered(Event, tag="call.answered"):
+class CallAnswered(Event, frozen=True, tag="call.answered"):
     """An agent picked up. During an attended transfer: the colleague who was asked picked up."""
 
     agent: Id
     agent_name: str | None = None
 
 
-class CallHeld(Event, tag="call.held"):
+class CallHeld(Event, frozen=True, tag="call.held"):
     """One side put the other on hold."""
 
     by: Role = "agent"
 
 
-class CallResumed(Event, tag="call.resumed"):
+class CallResumed(Event, frozen=True, tag="call.resumed"):
     """The hold is over; both sides hear each other again."""
 
     by: Role = "agent"
 
 
-class CallTransferring(Event, tag="call.transferring"):
+class CallTransferring(Event, frozen=True, tag="call.transferring"):
     """``agent`` asked for the customer to be passed on to ``to``; the customer waits."""
 
     agent: str | None = None
@@ -91,33 +91,33 @@ class CallTransferring(Event, tag="call.transferring"):
     mode: TransferMode = "blind"
 
 
-class CallTransferred(Event, tag="call.transferred"):
+class CallTransferred(Event, frozen=True, tag="call.transferred"):
     """The customer is connected with the new agent."""
 
     agent: Id
     agent_name: str | None = None
 
 
-class TransferFailed(Event, tag="transfer.failed"):
+class TransferFailed(Event, frozen=True, tag="transfer.failed"):
     """Nobody took the transfer; the customer is back with the first agent or in the queue."""
 
     reason: str | None = None
 
 
-class CallEnded(Event, tag="call.ended"):
+class CallEnded(Event, frozen=True, tag="call.ended"):
     """The customer's line is released. ``by``: who hung up first; system where neither party did."""
 
     by: Party
     cause: str | None = None
 
 
-class SpeechStarted(Event, tag="speech.started"):
+class SpeechStarted(Event, frozen=True, tag="speech.started"):
     """A party began to make sounds of speech."""
 
     role: Role
 
 
-class SpeechEnded(Event, tag="speech.ended"):
+class SpeechEnded(Event, frozen=True, tag="speech.ended"):
     """A party fell silent."""
 
     role: Role
@@ -132,7 +132,7 @@ class Word(Struct, frozen=True, omit_defaults=True):
     confidence: Share | None = None
 
 
-class Transcript(Event, tag="transcript"):
+class Transcript(Event, frozen=True, tag="transcript"):
     """Words of one party. ``through``: everything this party said up to then has been heard and published."""
 
     role: Role
@@ -145,7 +145,7 @@ class Transcript(Event, tag="transcript"):
     words: tuple[Word, ...] = ()
 
 
-class Gap(Event, tag="gap"):
+class Gap(Event, frozen=True, tag="gap"):
     """Sound of one party that cannot be heard any more: rules about it are not judged."""
 
     role: Role
@@ -154,7 +154,7 @@ class Gap(Event, tag="gap"):
     reason: str | None = None
 
 
-class Tick(Event, tag="tick"):
+class Tick(Event, frozen=True, tag="tick"):
     """A wake that the shell put into the record; carries no fact but the time."""
 
 

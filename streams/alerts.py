@@ -1,0 +1,172 @@
+"""The life of an alert and the sentence that a supervisor reads.
+
+Owns the alert change of the contract, its id, and how times, durations and people are written. Does not
+know when an alert opens: that is the detectors' business.
+
+An alert is opened, may be raised (severity only goes up), and is cleared when its cause has ended. Claimed,
+resolved and false_alarm come from people.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from streams.call import Call, Phase
+
+Severity = Literal["notice", "warning", "critical"]
+SEVERITIES: tuple[Severity, ...] = ("notice", "warning", "critical")
+State = Literal["opened", "raised", "cleared", "claimed", "resolved", "false_alarm"]
+
+
+class Clause(Struct, frozen=True, omit_defaults=True):
+    """Where the rule is written: the manual's number and title, its section, and the words themselves."""
+
+    manual: str
+    section: str
+    quote: str = ""
+    title: str = ""
+
+
+class Evidence(Struct, frozen=True, omit_defaults=True):
+    """Words that prove the alert; ``match`` is what the rule looked for. Times in Unix seconds."""
+
+    role: str
+    text: str
+    start: float
+    end: float
+    match: str = ""
+
+
+class Wording(Struct, frozen=True, omit_defaults=True):
+    """Title and sentence in a second language."""
+
+    title: str
+    says: str
+
+
+class AlertChange(Struct, frozen=True, kw_only=True):
+    """One change of one alert, as on the ``alerts`` topic. ``at``: when it became true, Unix seconds."""
+
+    id: str
+    rule: str
+    severity: Severity
+    state: State
+    call: str
+    agent: str | None
+    agent_name: str | None = None
+    queue: str | None
+    at: float
+    title: str
+    says: str
+    en: Wording | None = None
+    clause: Clause
+    evidence: tuple[Evidence, ...] = ()
+    rulebook: str
+
+
+def alert_id(call: str, rule: str, occurrence: int) -> str:
+    """The same call, rule and occurrence (1, 2, ...) give the same id, so a redelivery is recognised."""
+    return hashlib.sha256(f"{call}\x00{rule}\x00{occurrence}".encode()).hexdigest()[:16]
+
+
+def render(change: AlertChange) -> bytes:
+    """One NDJSON line without its newline."""
+    return msgspec.json.encode(change)
+
+
+_decoder = msgspec.json.Decoder(AlertChange)
+
+
+def parse(line: bytes | str) -> AlertChange:
+    """Read one alert change. Raises msgspec.MsgspecError where it is none."""
+    return _decoder.decode(line)
+
+
+#: How a condition on a phase ended, by the phase that followed.
+_OUTCOME_ZH: dict[Phase, str] = {
+    "offered": "无人接听,来电退回排队",
+    "ringing": "已改由其他坐席振铃",
+    "talking": "客户已与坐席通话",
+    "held": "客户仍在保持中",
+    "transferring": "已开始转接",
+    "ended": "通话已结束",
+}
+_OUTCOME_EN: dict[Phase, str] = {
+    "offered": "nobody answered, the call is back in the queue",
+    "ringing": "another agent's phone rings now",
+    "talking": "the customer is talking with an agent",
+    "held": "the customer is still on hold",
+    "transferring": "a transfer has begun",
+    "ended": "the call has ended",
+}
+
+
+def duration_zh(seconds: float) -> str:
+    """``14.0`` -> ``14 秒``, ``90`` -> ``1 分 30 秒``, ``2.25`` -> ``2.3 秒``."""
+    if seconds < 9.95 and abs(seconds - round(seconds)) >= 0.05:
+        return f"{seconds:.1f} 秒"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{hours} 小时" * bool(hours), f"{minutes} 分" * bool(minutes), f"{rest} 秒" * bool(rest)]
+    text = " ".join(p for p in parts if p) or "0 秒"
+    return text + "钟" if text.endswith("分") else text
+
+
+def duration_en(seconds: float) -> str:
+    """``14.0`` -> ``14 s``, ``90`` -> ``1 min 30 s``."""
+    if seconds < 9.95 and abs(seconds - round(seconds)) >= 0.05:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{hours} h" * bool(hours), f"{minutes} min" * bool(minutes), f"{rest} s" * bool(rest)]
+    return " ".join(p for p in parts if p) or "0 s"
+
+
+def agent_zh(agent: str | None, name: str | None) -> str:
+    """``Ana Lopez(101)``, ``101 号坐席``, ``坐席`` where nobody is known."""
+    if not agent:
+        return "坐席"
+    return f"{name}({agent})" if name else f"{agent} 号坐席"
+
+
+def agent_en(agent: str | None, name: str | None) -> str:
+    """``Ana Lopez (101)``, ``agent 101``, ``the agent``."""
+    if not agent:
+        return "the agent"
+    return f"{name} ({agent})" if name else f"agent {agent}"
+
+
+#: What a sentence of the rulebook may name.
+FIGURES = ("agent", "agents", "duration", "queue", "to", "outcome")
+
+
+def figures_zh(call: Call, agent: str | None, seconds: float) -> dict[str, Any]:
+    """The Chinese values of ``FIGURES`` for this call; ``seconds`` is the duration in question."""
+    others = len(call.ringing.keys() - {agent})
+    who = agent_zh(agent, call.name_of(agent))
+    return {
+        "agent": who,
+        "agents": f"{who}等 {others + 1} 名坐席" if others and agent in call.ringing else who,
+        "duration": duration_zh(seconds),
+        "queue": f"{call.queue} 队列" if call.queue else "直拨来电",
+        "to": agent_zh(call.transfer_to, call.name_of(call.transfer_to)) if call.transfer_to else "其他坐席",
+        "outcome": _OUTCOME_ZH[call.phase],
+    }
+
+
+def figures_en(call: Call, agent: str | None, seconds: float) -> dict[str, Any]:
+    """The English values of ``FIGURES``."""
+    others = len(call.ringing.keys() - {agent})
+    who = agent_en(agent, call.name_of(agent))
+    return {
+        "agent": who,
+        "agents": f"{who} and {others} more" if others and agent in call.ringing else who,
+        "duration": duration_en(seconds),
+        "queue": f"queue {call.queue}" if call.queue else "a direct call",
+        "to": agent_en(call.transfer_to, call.name_of(call.transfer_to)) if call.transfer_to else "another agent",
+        "outcome": _OUTCOME_EN[call.phase],
+    }

@@ -1,0 +1,95 @@
+"""Kind ``lasts``: a call stays in one condition for at least a duration.
+
+Live: it opens at the first threshold, is raised at each further one and clears itself when the condition
+ends. A threshold reached exactly counts (a ring of 10.0 s has lasted 10 s), so the answer never depends on
+whether the wake or the event came first::
+
+    ring   0 s ────────── 10 s ────────── 20 s ── 23 s answered
+                          opened          raised  cleared
+                          warning         critical
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from streams.alerts import Severity
+from streams.call import Call
+from streams.detectors.base import Finding, Memory, Rule
+from streams.detectors.units import Duration
+from streams.events import AnyEvent, Role
+
+Condition = Literal["ringing", "held", "transferring", "talking", "offered"]
+
+
+class Threshold(Struct, frozen=True, forbid_unknown_fields=True):
+    """From ``after`` on, the alert has at least this severity."""
+
+    after: Duration
+    severity: Severity
+
+
+class LastsMemory(Memory, frozen=True, tag="lasts"):
+    """``level``: thresholds passed so far in this stretch; ``since``, ``agent``: the stretch and whose it is."""
+
+    level: int = 0
+    since: float = 0.0
+    agent: str | None = None
+
+
+class Lasts(Rule, frozen=True, kw_only=True, tag="lasts"):
+    """Fires while ``phase`` lasts longer than the ``thresholds`` (ascending).
+
+    ``ringing`` is each agent's phone, whatever the call does meanwhile (a colleague's phone rings during a
+    transfer). ``by`` limits ``held`` to the side that pressed hold.
+    """
+
+    phase: Condition
+    thresholds: tuple[Threshold, ...]
+    by: Role | None = None
+
+    memory_type = LastsMemory
+
+    def __post_init__(self) -> None:
+        """Refuse thresholds that cannot be climbed."""
+        times = [t.after for t in self.thresholds]
+        if not times or times != sorted(set(times)):
+            raise ValueError("thresholds must be at least one, in ascending order of `after`")
+
+    def since(self, call: Call) -> float | None:
+        """When the condition that holds now began; None: it does not hold."""
+        if self.phase == "ringing":
+            return call.ringing_since if call.direction == "inbound" else None
+        if call.phase != self.phase or (self.by and call.held_by != self.by):
+            return None
+        return call.since
+
+    def due(self, call: Call, memory: LastsMemory) -> float | None:
+        """The instant of the next threshold."""
+        since = self.since(call)
+        if since is None or memory.level >= len(self.thresholds):
+            return None
+        return since + self.thresholds[memory.level].after
+
+    def on_wake(self, call: Call, memory: LastsMemory, at: float) -> tuple[LastsMemory, list[Finding]]:
+        """A threshold has been reached."""
+        threshold = self.thresholds[memory.level]
+        agent = memory.agent if memory.level else self._agent(call)
+        since = self.since(call)
+        reached = LastsMemory(level=memory.level + 1, since=at if since is None else since, agent=agent)
+        return reached, [Finding(at=at, severity=threshold.severity, seconds=threshold.after, agent=agent)]
+
+    def on_event(self, call: Call, memory: LastsMemory, event: AnyEvent) -> tuple[LastsMemory, list[Finding]]:
+        """Clears when the condition no longer holds, or holds anew and younger than the first threshold."""
+        if not memory.level:
+            return memory, []
+        since = self.since(call)
+        if since is not None and (since <= memory.since or event.at >= since + self.thresholds[0].after):
+            return memory, []
+        over = Finding(at=event.at, severity=None, seconds=max(0.0, event.at - memory.since), agent=memory.agent)
+        return LastsMemory(), [over]
+
+    def _agent(self, call: Call) -> str | None:
+        return call.ringing_agent if self.phase == "ringing" else call.agent

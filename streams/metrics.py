@@ -1,0 +1,124 @@
+"""The one table of metric names; every process takes its metrics from here.
+
+No call id, agent id or text is ever a label. ``docs/metrics.md`` is made from this table
+(``sansheng metrics``), and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+#: 3 rings are 10 s; the manual's limits of 20 s, 60 s, 90 s, 120 s and 240 s are edges too.
+_PHONE_S = (1.0, 2.0, 3.0, 5.0, 8.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 240.0, 600.0)
+_QUICK_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Metric(Struct, frozen=True):
+    """One row: the name without prefix and unit suffix rules of Prometheus already applied."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+    where: tuple[str, ...] = ("detect",)
+
+
+TABLE: tuple[Metric, ...] = (
+    Metric("sansheng_events_total", "counter", "Events of the record that were processed", ("type",)),
+    Metric("sansheng_alerts_total", "counter", "Changes of alerts that were sent", ("rule", "severity", "state")),
+    Metric("sansheng_calls", "gauge", "Calls in progress on this worker's partitions", ("phase",)),
+    Metric("sansheng_ring_seconds", "histogram", "How long an agent's phone rang", ("outcome",), _PHONE_S),
+    Metric("sansheng_hold_seconds", "histogram", "How long a customer was kept on hold", (), _PHONE_S),
+    Metric("sansheng_transfer_seconds", "histogram", "How long a customer waited in a transfer", (), _PHONE_S),
+    Metric("sansheng_calls_offered_total", "counter", "Inbound calls whose wait has ended"),
+    Metric("sansheng_calls_in_time_total", "counter", "Inbound calls answered within 10 s of being offered"),
+    Metric("sansheng_calls_abandoned_total", "counter", "Inbound calls that the customer gave up before an answer"),
+    Metric("sansheng_tick_late_seconds", "histogram", "How long after its deadline a tick was processed", (), _QUICK_S),
+    Metric(
+        "sansheng_event_to_alert_seconds",
+        "histogram",
+        "From the event's time to the alert's acknowledgement by the broker",
+        (),
+        _QUICK_S,
+    ),
+    Metric("sansheng_last_event_timestamp_seconds", "gauge", "When the last event was processed; its age is liveness"),
+    Metric("sansheng_last_commit_timestamp_seconds", "gauge", "When offsets were last committed"),
+    Metric(
+        "sansheng_dead_letters_total",
+        "counter",
+        "Messages that could not be read",
+        ("source",),
+        (),
+        ("detect", "asterisk"),
+    ),
+    Metric("sansheng_oddities_total", "counter", "Events whose time had to be set right or came too late"),
+    Metric("sansheng_rulebook_info", "gauge", "1 for the rulebook version in use", ("version",)),
+    Metric("sansheng_pbx_connected", "gauge", "1 while logged in to the PBX", (), (), ("asterisk",)),
+    Metric("sansheng_pbx_connects_total", "counter", "Logins to the PBX", (), (), ("asterisk",)),
+    Metric("sansheng_pbx_blocks_total", "counter", "AMI blocks received", (), (), ("asterisk",)),
+    Metric(
+        "sansheng_pbx_problems_total", "counter", "AMI blocks or bytes that could not be read", (), (), ("asterisk",)
+    ),
+    Metric(
+        "sansheng_pbx_events_total", "counter", "Events of the record that the PBX gave", ("type",), (), ("asterisk",)
+    ),
+    Metric("sansheng_wall_clients", "gauge", "Browsers connected", (), (), ("wall",)),
+    Metric("sansheng_wall_refused_total", "counter", "Connections refused", ("reason",), (), ("wall",)),
+    Metric("sansheng_wall_changes_total", "counter", "Changes sent to browsers' queues", (), (), ("wall",)),
+    Metric("sansheng_wall_resyncs_total", "counter", "Slow browsers that got a new snapshot", (), (), ("wall",)),
+    Metric(
+        "sansheng_wall_lag_seconds",
+        "histogram",
+        "From an alert's broker time to the browsers' queues",
+        (),
+        _QUICK_S,
+        ("wall",),
+    ),
+)
+_CLASSES: dict[Kind, type[Counter | Gauge | Histogram]] = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
+
+
+class Metrics:
+    """The metrics of one process, each by its name in ``TABLE``."""
+
+    def __init__(self, process: str) -> None:
+        """``process``: detect, asterisk or wall; only its rows are made."""
+        self.registry = CollectorRegistry()
+        self._made = {m.name: self._make(m) for m in TABLE if process in m.where}
+
+    def _make(self, metric: Metric) -> Counter | Gauge | Histogram:
+        more = {"buckets": metric.buckets} if metric.buckets else {}
+        return _CLASSES[metric.kind](metric.name, metric.help, metric.labels, registry=self.registry, **more)
+
+    def count(self, name: str, *labels: str, by: float = 1) -> None:
+        """Add to a counter."""
+        made = self._made[name]
+        (made.labels(*labels) if labels else made).inc(by)  # type: ignore[union-attr]
+
+    def set(self, name: str, value: float, *labels: str) -> None:
+        """Set a gauge."""
+        made = self._made[name]
+        (made.labels(*labels) if labels else made).set(value)  # type: ignore[union-attr]
+
+    def observe(self, name: str, seconds: float, *labels: str) -> None:
+        """Add an observation, in seconds, to a histogram."""
+        made = self._made[name]
+        (made.labels(*labels) if labels else made).observe(seconds)  # type: ignore[union-attr]
+
+    def serve(self, host: str, port: int) -> None:
+        """Serve ``/metrics``; port 0 switches it off. Raises OSError where the port is in use."""
+        if port:
+            start_http_server(port, host, registry=self.registry)
+
+
+def as_markdown() -> str:
+    """The table for the documentation."""
+    head = "| metric | kind | labels | process | what |\n|---|---|---|---|---|\n"
+    rows = (f"| `{m.name}` | {m.kind} | {', '.join(m.labels)} | {', '.join(m.where)} | {m.help} |" for m in TABLE)
+    return head + "\n".join(rows) + "\n"
