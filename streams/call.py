@@ -21,6 +21,7 @@ Real PBXs deliver events late, doubled or not at all. Three rules make the fold 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -34,14 +35,17 @@ from streams.events import (
     CallEnded,
     CallHeld,
     CallOffered,
+    CallResumed,
     CallTransferred,
     CallTransferring,
     Direction,
     Event,
     Party,
     Role,
+    Tick,
     TransferFailed,
     TransferMode,
+    tag_of,
 )
 
 Phase = Literal["offered", "ringing", "talking", "held", "transferring", "ended"]
@@ -122,7 +126,7 @@ TABLE: dict[str, tuple[Cell, ...]] = {
     "agent.ringing": ("ringing", ".", ".", ".", ".", "."),
     "agent.missed": ("rest", "rest", ".", ".", ".", "."),
     "call.answered": ("talking", "talking", ".", ".", "talking", "."),
-    "consult.answered": (".", ".", ".", ".", ".", "."),
+    "consult.answered": ("rest", "rest", ".", ".", ".", "."),
     "call.held": ("held", "held", "held", ".", ".", "."),
     "call.resumed": ("talking", "talking", ".", "talking", "talking", "."),
     "call.transferring": ("transferring", "transferring", "transferring", "transferring", ".", "."),
@@ -134,11 +138,6 @@ TABLE: dict[str, tuple[Cell, ...]] = {
 
 #: Speech proves that somebody talks, so a call first seen through it has been answered.
 _SPEECH = frozenset({"transcript", "speech.started", "speech.ended", "gap"})
-
-
-def tag_of(event: Event) -> str:
-    """The event's ``type`` in the record."""
-    return str(event.__struct_config__.tag)
 
 
 def row_of(event: Event) -> str:
@@ -162,6 +161,7 @@ def begin(event: AnyEvent) -> Fold:
 
 def apply(fold: Fold, event: AnyEvent) -> Fold:
     """Fold one event in. Events older than ``LATE_S`` behind the newest change nothing but the end."""
+    fold = _begun_earlier(fold, event)
     if not is_telephony(event):
         return replace(fold, latest=max(fold.latest, event.at))
     if event.at >= fold.latest or not fold.recent:
@@ -192,10 +192,18 @@ def _append(fold: Fold, event: AnyEvent) -> Fold:
 def _refold(fold: Fold, event: AnyEvent) -> Fold:
     base = fold.base or fold.call
     recent = tuple(sorted((*fold.recent, event), key=lambda e: e.at))
-    call = base
-    for past in recent:
-        call = transition(call, past)
-    return Fold(call=call, base=base, recent=recent, latest=fold.latest)
+    return Fold(call=reduce(transition, recent, base), base=base, recent=recent, latest=fold.latest)
+
+
+def _begun_earlier(fold: Fold, event: AnyEvent) -> Fold:
+    """Begin the call with ``event`` if it is late and earlier than all that is known of the call."""
+    first = fold.base or fold.call
+    late = fold.latest - LATE_S <= event.at < first.begun_at
+    blank = first == Call(id=first.id, phase=first.phase, since=first.since, begun_at=first.begun_at)
+    if not late or not blank or isinstance(event, Tick):
+        return fold
+    base = begin(event).call
+    return replace(fold, call=reduce(transition, fold.recent, base), base=base if fold.recent else None)
 
 
 def _forget(fold: Fold) -> Fold:
@@ -268,12 +276,24 @@ def _answered(call: Call, event: CallAnswered) -> _Facts:
     return {"ringing": {}, "agent": event.agent, "answered_at": answered_at, "names": _named(call, event)}
 
 
+def _still_ringing(call: Call, colleague: str | None = None) -> dict[str, float]:
+    """Phones that ring for the customer have stopped if an agent evidently talks with him: the answer was lost."""
+    if call.phase != "ringing":
+        return call.ringing
+    return {a: t for a, t in call.ringing.items() if a == colleague}
+
+
 def _held(call: Call, event: CallHeld) -> _Facts:
-    return {"held_by": event.by} if call.phase != "held" else {}
+    return {"held_by": event.by, "ringing": _still_ringing(call)} if call.phase != "held" else {}
 
 
-def _transferring(_call: Call, event: CallTransferring) -> _Facts:
-    return {"transfer_to": event.to, "transfer_mode": event.mode, "held_by": None}
+def _resumed(call: Call, _event: CallResumed) -> _Facts:
+    return {"ringing": _still_ringing(call)}
+
+
+def _transferring(call: Call, event: CallTransferring) -> _Facts:
+    ringing = _still_ringing(call, event.to)
+    return {"transfer_to": event.to, "transfer_mode": event.mode, "held_by": None, "ringing": ringing}
 
 
 def _transferred(call: Call, event: CallTransferred) -> _Facts:
@@ -281,7 +301,9 @@ def _transferred(call: Call, event: CallTransferred) -> _Facts:
     return {"ringing": {}, "agent": event.agent, "answered_at": answered_at, "names": _named(call, event)}
 
 
-def _failed(_call: Call, _event: TransferFailed) -> _Facts:
+def _failed(call: Call, _event: TransferFailed) -> _Facts:
+    if call.phase in ("offered", "ringing"):
+        return {}  # no transfer is under way: this is an old one's failure told again
     return {"ringing": {}}  # the phones that rang, rang for the transfer
 
 
@@ -301,6 +323,7 @@ _FACTS: dict[type[Event], Callable[[Call, Any], _Facts]] = {
     AgentMissed: _missed,
     CallAnswered: _answered,
     CallHeld: _held,
+    CallResumed: _resumed,
     CallTransferring: _transferring,
     CallTransferred: _transferred,
     TransferFailed: _failed,

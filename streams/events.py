@@ -10,7 +10,6 @@ event has been logged.
 
 from __future__ import annotations
 
-import math
 import re
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, get_args
@@ -176,8 +175,16 @@ AnyEvent = (
     | Tick
 )
 
+#: Unknown fields may nest this deep. Deeper ones could be read, but not written again inside a stored state.
+DEEPEST = 32
+
 TYPES: dict[str, type[Event]] = {str(cls.__struct_config__.tag): cls for cls in get_args(AnyEvent)}
 _FIELDS = {tag: frozenset(cls.__struct_fields__) - {"extra"} for tag, cls in TYPES.items()}
+
+
+def tag_of(event: Event) -> str:
+    """The event's ``type`` in the record."""
+    return str(event.__struct_config__.tag)
 
 
 class BadEventError(ValueError):
@@ -205,10 +212,13 @@ def from_dict(record: object) -> AnyEvent:
     cls = _class_of(record.get("type", UNSET))
     known = _FIELDS[str(cls.__struct_config__.tag)]
     extra = {k: v for k, v in record.items() if k not in known and k != "type"}
+    for name, value in extra.items():
+        if not _shallow(value, DEEPEST):
+            raise BadEventError("nested too deeply", field=str(name)[:64], mend=f"at most {DEEPEST} levels")
     try:
         event = msgspec.convert({**{k: v for k, v in record.items() if k in known}, "extra": extra}, cls)
     except msgspec.ValidationError as error:
-        raise _explain(error, record) from None
+        raise _explain(error) from None
     return event  # type: ignore[return-value]
 
 
@@ -245,13 +255,20 @@ _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 _MISSING = re.compile(r"missing required field `([^`]+)`")
 
 
-def _explain(error: msgspec.ValidationError, record: dict[str, Any]) -> BadEventError:
+def _explain(error: msgspec.ValidationError) -> BadEventError:
     text = str(error)
     path = _PATH.search(text)
     problem = _PATH.sub("", text)
     missing = _MISSING.search(text)
     field = ".".join(p for p in (path.group(1) if path else "", missing.group(1) if missing else "") if p)
-    value = record.get(field)
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= LATEST_S:
+    if problem.startswith("Expected `float` < "):  # the only such bound is LATEST_S
         return BadEventError("looks like milliseconds", field=field, mend="Unix seconds with fractions")
     return BadEventError("is missing" if missing else problem, field=field)
+
+
+def _shallow(value: object, levels: int) -> bool:
+    """Whether decoded JSON nests at most ``levels`` deep."""
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_shallow(v, levels - 1) for v in inner)

@@ -81,7 +81,6 @@ TABLE: tuple[Metric, ...] = (
         ("wall",),
     ),
 )
-_CLASSES: dict[Kind, type[Counter | Gauge | Histogram]] = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
 
 
 class Metrics:
@@ -93,8 +92,12 @@ class Metrics:
         self._made = {m.name: self._make(m) for m in TABLE if process in m.where}
 
     def _make(self, metric: Metric) -> Counter | Gauge | Histogram:
-        more = {"buckets": metric.buckets} if metric.buckets else {}
-        return _CLASSES[metric.kind](metric.name, metric.help, metric.labels, registry=self.registry, **more)
+        if metric.kind == "histogram":
+            return Histogram(
+                metric.name, metric.help, metric.labels, registry=self.registry, buckets=metric.buckets or _QUICK_S
+            )
+        made = Counter if metric.kind == "counter" else Gauge
+        return made(metric.name, metric.help, metric.labels, registry=self.registry)
 
     def count(self, name: str, *labels: str, by: float = 1) -> None:
         """Add to a counter."""

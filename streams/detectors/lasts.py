@@ -82,12 +82,18 @@ class Lasts(Rule, frozen=True, kw_only=True, tag="lasts"):
         return reached, [Finding(at=at, severity=threshold.severity, seconds=threshold.after, agent=agent)]
 
     def on_event(self, call: Call, memory: LastsMemory, event: AnyEvent) -> tuple[LastsMemory, list[Finding]]:
-        """Clears when the condition no longer holds, or holds anew and younger than the first threshold."""
+        """Clears when the condition no longer holds, or holds anew and younger than the first threshold.
+
+        If it holds anew but long enough (the first phone gave up, another has rung for 10 s too), the alert goes
+        on and is about that stretch.
+        """
         if not memory.level:
             return memory, []
         since = self.since(call)
-        if since is not None and (since <= memory.since or event.at >= since + self.thresholds[0].after):
+        if since == memory.since:
             return memory, []
+        if since is not None and (since < memory.since or event.at >= since + self.thresholds[0].after):
+            return LastsMemory(level=memory.level, since=since, agent=self._agent(call)), []
         over = Finding(at=event.at, severity=None, seconds=max(0.0, event.at - memory.since), agent=memory.agent)
         return LastsMemory(), [over]
 

@@ -1,0 +1,56 @@
+# Everything goes through two commands on a fresh machine: `make demo` and `make test`.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check bench clean lock system system-test
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: system $(VENV)/.run ## set up, start everything, replay recorded PBX traffic, print the wall's address
+	@$(BIN)/sansheng demo
+
+up: system $(VENV)/.run ## set up and start the whole system with your settings (sansheng.toml, SANSHENG_…)
+	@$(BIN)/sansheng up
+
+test: system-test $(VENV)/.dev ## set up and run all tests
+	@$(BIN)/pytest
+
+check: $(VENV)/.dev ## ruff, mypy, import contracts, rulebook
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/sansheng rules check
+
+bench: system $(VENV)/.dev ## measure: events a second, event-to-wall latency, lateness of timers
+	@$(BIN)/python -m bench
+
+lock: $(VENV)/.dev ## pin the newest versions that pyproject.toml allows
+	@$(BIN)/uv pip compile -q --upgrade --no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile -q --upgrade --no-emit-index-url --no-header --no-annotate --extra dev -c requirements.lock \
+		pyproject.toml -o requirements-dev.lock
+
+clean: ## remove what make and the demo have made (.venv, .run, caches)
+	rm -rf $(VENV) .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+
+system: ## check for Java and Maven; install them when root on Debian
+	@deploy/system.sh run
+
+system-test:
+	@deploy/system.sh test
+
+$(VENV)/bin/pip:
+	@deploy/system.sh venv $(VENV)
+
+$(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/pip
+	@echo "installing Python packages …"
+	@$(BIN)/pip install -q --disable-pip-version-check -r requirements.lock
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	@echo "installing development packages …"
+	@$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.lock
+	@touch $@

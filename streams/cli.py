@@ -1,0 +1,276 @@
+"""``sansheng …``: the command line. Owns options, printing and exit codes; the work is done elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Coroutine, Iterable, Iterator
+from enum import StrEnum
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from streams import alerts, events, metrics
+from streams.alerts import AlertChange
+from streams.events import AnyEvent
+from streams.replay import Problem, read_record, replay
+from streams.rulebook.book import Rulebook, RulebookError, load
+from streams.settings import Settings, config_file
+
+app = typer.Typer(
+    name="sansheng",
+    help="三声 Sansheng: watches every call of a hotline live and tells the supervisor which written rule is being broken.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+err = Console(stderr=True, highlight=False)
+
+
+class Source(StrEnum):
+    """Where a trace comes from."""
+
+    record = "record"
+    asterisk = "asterisk"
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    ndjson = "ndjson"
+    table = "table"
+
+
+Files = Annotated[list[Path], typer.Argument(help="Trace files.", exists=True, dir_okay=False, readable=True)]
+From = Annotated[
+    Source, typer.Option("--from", help="record: NDJSON of the contract; asterisk: AMI captures (.jsonl or .ami.txt).")
+]
+
+
+def settings_of(**flags: Any) -> Settings:
+    """The settings with the flags that were given; a clear message and exit 2 where one is wrong."""
+    try:
+        return Settings(**{k: v for k, v in flags.items() if v is not None})
+    except (ValidationError, ValueError) as error:
+        faults = error.errors() if isinstance(error, ValidationError) else [{"loc": ("toml",), "msg": str(error)}]
+        for fault in faults:
+            name = ".".join(str(p) for p in fault["loc"])
+            err.print(f"setting [bold]{name}[/bold]: {fault['msg']} (flags, SANSHENG_…, or {config_file()})")
+        raise typer.Exit(2) from None
+
+
+def book_of(overlays: Iterable[Path]) -> Rulebook:
+    """The rulebook, or every fault in it on stderr and exit 2."""
+    try:
+        book = load(overlays)
+    except RulebookError as error:
+        for fault in error.faults:
+            err.print(str(fault), style="red")
+        err.print(f"the rulebook has {len(error.faults)} fault(s); nothing was run")
+        raise typer.Exit(2) from None
+    for why in book.why:
+        err.print(f"overlay: {why}", style="yellow")
+    return book
+
+
+def items_of(files: list[Path], source: Source) -> Iterator[AnyEvent | Problem]:
+    """The events and problems of all files, one after the other."""
+    from streams.telephony.capture import record_capture
+
+    read = read_record if source is Source.record else record_capture
+    return chain.from_iterable(read(file) for file in files)
+
+
+@app.command("replay")
+def replay_command(
+    files: Files,
+    source: From = Source.record,
+    rulebook: Annotated[list[Path], typer.Option(help="Folder or file laid over the default rulebook.")] = [],  # noqa: B006 - typer's way
+    output: Annotated[Format, typer.Option("--format", help="ndjson or table.")] = Format.ndjson,
+) -> None:
+    """Judge recorded calls by the rulebook and print the alert changes; needs no broker."""
+    book = book_of(rulebook or settings_of().rulebook)
+    changes, problems = [], 0
+    for item in replay(book, items_of(files, source)):
+        if isinstance(item, Problem):
+            problems += 1
+            err.print(str(item), style="yellow", markup=False)
+        else:
+            changes.append(item)
+    changes.sort(key=lambda change: change.at)
+    _print_changes(changes, output)
+    if problems:
+        err.print(f"{problems} problem(s) were left out; everything else was judged", style="yellow")
+
+
+def _print_changes(changes: list[AlertChange], output: Format) -> None:
+    if output is Format.ndjson:
+        for change in changes:
+            sys.stdout.write(alerts.render(change).decode() + "\n")
+        return
+    table = Table("time", "severity", "state", "rule", "agent", "says", title=f"{len(changes)} alert changes")
+    for c in changes:
+        table.add_row(f"{c.at:.2f}", c.severity, c.state, c.rule, c.agent or "", c.says)
+    Console().print(table)
+
+
+@app.command("record")
+def record_command(files: Files, source: From = Source.asterisk) -> None:
+    """Print the record (NDJSON) that a capture of PBX traffic gives."""
+    problems = 0
+    for item in items_of(files, source):
+        if isinstance(item, Problem):
+            problems += 1
+            err.print(str(item), style="yellow", markup=False)
+        else:
+            sys.stdout.write(events.render(item).decode() + "\n")
+    if problems:
+        err.print(f"{problems} problem(s) were left out", style="yellow")
+
+
+config = typer.Typer(help="Settings.", no_args_is_help=True)
+app.add_typer(config, name="config")
+
+
+@config.command("show")
+def config_show(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """Print every setting as it is in force; secrets are shown as stars."""
+    values = settings_of().model_dump(mode="json")
+    if as_json:
+        sys.stdout.write(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+        return
+    table = Table("setting", "value", "variable", title=f"file: {config_file()}")
+    for name, value, variable in _rows("SANSHENG_", "", values):
+        table.add_row(name, value, variable)
+    Console().print(table)
+
+
+def _rows(prefix: str, path: str, values: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _rows(f"{prefix}{name.upper()}__", f"{path}{name}.", value)
+        else:
+            yield f"{path}{name}", str(value), f"{prefix}{name.upper()}"
+
+
+@app.command("metrics")
+def metrics_command() -> None:
+    """Print the table of metrics as Markdown."""
+    sys.stdout.write(metrics.as_markdown())
+
+
+rules = typer.Typer(help="The rulebook.", no_args_is_help=True)
+app.add_typer(rules, name="rules")
+
+
+@rules.command("check")
+def rules_check(
+    overlays: Annotated[list[Path], typer.Argument(help="Folders or files to lay over the default rulebook.")] = [],  # noqa: B006 - typer's way
+) -> None:
+    """Find every fault of the rulebook, with file, line and the mend; exit 2 where there is one."""
+    book = book_of(overlays or settings_of().rulebook)
+    typer.echo(f"rulebook {book.version}: {len(book.rules)} rules, no faults")
+
+
+Kafka = Annotated[str | None, typer.Option(help="host:port of a broker to use instead of the embedded one.")]
+Overlays = Annotated[list[Path] | None, typer.Option(help="Folder or file laid over the default rulebook.")]
+
+
+@app.command()
+def detect(kafka: Kafka = None, rulebook: Overlays = None) -> None:
+    """Run a detection worker: calls in, alerts out. Start several to share the work."""
+    from streams.shell import detector  # noqa: PLC0415 - Faust takes a second to import
+
+    logs()
+    settings = settings_of(kafka=kafka, rulebook=rulebook)
+    detector.run(settings, book_of(settings.rulebook))
+
+
+@app.command()
+def asterisk(kafka: Kafka = None) -> None:
+    """Run the gateway of an Asterisk PBX: AMI in, the record on `calls` out."""
+    from streams.shell import gateway  # noqa: PLC0415 - the Kafka client takes a while to import
+
+    logs()
+    run_until_told(gateway.run(settings_of(kafka=kafka)))
+
+
+@app.command()
+def wall(kafka: Kafka = None) -> None:
+    """Run the supervisors' wall and print its address."""
+    from dashboards.wall import server  # noqa: PLC0415 - as above
+
+    logs()
+    run_until_told(server.run(settings_of(kafka=kafka), ready=typer.echo))
+
+
+@app.command()
+def up(kafka: Kafka = None, rulebook: Overlays = None) -> None:
+    """Run everything on this machine: the broker (unless --kafka), a worker, the gateway and the wall."""
+    from streams.shell import up as system  # noqa: PLC0415 - as above
+
+    settings = settings_of(kafka=kafka, rulebook=rulebook)
+    book_of(settings.rulebook)
+    run_until_told(system.run(settings, say))
+
+
+@app.command()
+def demo(
+    speed: Annotated[float, typer.Option(min=0.1, max=100, help="How fast the recorded traffic is played.")] = 1.0,
+    port: Annotated[int | None, typer.Option(help="The wall's port; 0 takes a free one.")] = None,
+) -> None:
+    """Show the whole system on recorded PBX traffic, until Ctrl-C."""
+    from streams.shell import demo as show  # noqa: PLC0415 - as above
+
+    run_until_told(show.run(settings_of(), say, speed=speed, port=port))
+
+
+def _mount() -> None:
+    """The commands that other modules bring."""
+    from streams.shell import kafka_cli, topics_cli  # noqa: PLC0415 - as above
+    from streams.telephony import pbx_cli  # noqa: PLC0415 - as above
+
+    app.add_typer(kafka_cli.app, name="kafka")
+    app.add_typer(topics_cli.app, name="topics")
+    app.add_typer(pbx_cli.app, name="pbx")
+
+
+def say(text: str) -> None:
+    """Tell the operator, on stderr; square brackets are text."""
+    err.print(text, markup=False)
+
+
+def logs() -> None:
+    """Log warnings and worse, and our own news, with a time."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("sansheng").setLevel(logging.INFO)
+
+
+def run_until_told(work: Coroutine[Any, Any, None]) -> None:
+    """Run until SIGINT or SIGTERM, which end it with exit 0; what an operator can mend is said in words, exit 1."""
+    from aiokafka.errors import KafkaError  # noqa: PLC0415 - as above
+
+    from streams.shell.running import UnreadyError, flatten, until_told  # noqa: PLC0415 - as above
+
+    try:
+        asyncio.run(until_told(work))
+    except* (OSError, KafkaError, UnreadyError) as group:
+        for error in flatten(group):
+            say(str(error) or type(error).__name__)
+        raise typer.Exit(1) from None
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    _mount()
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""The offline driver: ``step`` over recorded events, with exact wakes and no broker.
+
+Owns reading traces and driving; prints nothing. A call's wakes are fired by that call's own events, so a
+damaged time in one call cannot age the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from streams.alerts import AlertChange
+from streams.core import Book, CallState, step
+from streams.events import AnyEvent, BadEventError, Tick, parse
+
+#: An event this far, seconds, ahead of the line before it is not believed (a lost digit, a broken clock).
+AHEAD_S = 31 * 86400.0
+
+
+class Problem(Struct, frozen=True):
+    """Something in a trace that was left out: where, what, and the mend."""
+
+    where: str
+    text: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.text}" + (f" ({self.mend})" if self.mend else "")
+
+
+class Driver:
+    """Runs ``step`` for any number of calls, waking each exactly when it asked to be."""
+
+    def __init__(self, book: Book) -> None:
+        """``book``: the rules to judge by."""
+        self._book = book
+        self._states: dict[str, CallState] = {}
+        self._wakes: dict[str, float] = {}
+        self._seq = 0
+        self.notes: list[str] = []
+
+    def feed(self, event: AnyEvent) -> list[AlertChange]:
+        """Fold one event in, after its call's wakes that were due before it. Gives it a ``seq`` if it has none."""
+        changes = self._wake(event.call, event.at)
+        return changes + self._step(event)
+
+    def finish(self, until: float) -> list[AlertChange]:
+        """Fire the wakes of all calls up to ``until``, Unix seconds: what a live system would have done by then."""
+        return [change for call in list(self._wakes) for change in self._wake(call, until)]
+
+    def _wake(self, call: str, until: float) -> list[AlertChange]:
+        changes: list[AlertChange] = []
+        while (due := self._wakes.get(call)) is not None and due <= until:
+            changes += self._step(Tick(call=call, at=due))
+        return changes
+
+    def _step(self, event: AnyEvent) -> list[AlertChange]:
+        if event.seq is None:
+            event = replace(event, seq=self._seq)
+        self._seq = max(self._seq, event.seq or 0) + 1
+        result = step(self._book, self._states.get(event.call), event)
+        self.notes += [f"call {event.call}: {note}" for note in result.notes]
+        if result.state is None:
+            self._states.pop(event.call, None)
+            self._wakes.pop(event.call, None)
+        else:
+            self._states[event.call] = result.state
+            self._wakes[event.call] = result.wake or float("inf")
+        return list(result.changes)
+
+
+def read_record(path: Path) -> Iterator[AnyEvent | Problem]:
+    """The events of an NDJSON trace, and a Problem for each line that cannot be read.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                yield parse(line)
+            except BadEventError as error:
+                cut = "" if line.endswith(b"\n") else " (the file seems to be cut here)"
+                yield Problem(f"{path.name}:{number}", f"{error}{cut}")
+
+
+def replay(book: Book, items: Iterable[AnyEvent | Problem]) -> Iterator[AlertChange | Problem]:
+    """Judge a trace: alert changes in the order of their times within each call, problems as they are met.
+
+    At the end of the trace, wakes are fired up to its last event, not beyond: the future is not guessed.
+    """
+    driver, end, before = Driver(book), 0.0, None
+    for item in items:
+        if isinstance(item, Problem):
+            yield item
+        elif before is not None and item.at > before + AHEAD_S:
+            yield Problem(f"call {item.call}", f"at: {item.at - before:.0f} s ahead of the event before; left out")
+        else:
+            before = item.at
+            end = max(end, item.at)
+            yield from driver.feed(item)
+        yield from (Problem("time", note) for note in driver.notes)
+        driver.notes.clear()
+    yield from driver.finish(end)

@@ -1,0 +1,114 @@
+"""The PBX gateway: AMI blocks in, the record on ``calls`` out.
+
+Holds no state worth losing: after a restart it asks the PBX what is up and goes on. Customers' numbers are
+masked here, before anything is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import time
+
+import msgspec
+
+from streams import heartbeat
+from streams.events import AnyEvent, render, tag_of
+from streams.heartbeat import Heartbeat
+from streams.metrics import Metrics
+from streams.settings import Settings
+from streams.shell.dead_letters import DeadLetter
+from streams.shell.publisher import Message, Publisher
+from streams.telephony import ami
+from streams.telephony.asterisk import Translator
+from streams.telephony.pseudonym import key_from, pseudonymise
+
+log = logging.getLogger("sansheng.asterisk")
+
+
+class Gateway:
+    """Follows one PBX until it is cancelled."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        """Nothing is connected yet."""
+        self._settings, self._metrics = settings, metrics
+        self._translator = Translator()
+        self._key = key_from(settings.run_dir)
+        self._instance = f"{socket.gethostname()}-{os.getpid()}"
+        self._why_not = "connecting"
+
+    async def run(self) -> None:
+        """Publish until cancelled.
+
+        Raises:
+            KafkaError: the broker cannot be reached at the start.
+        """
+        pbx = self._settings.asterisk
+        client = ami.AmiClient(pbx.host, pbx.port, pbx.username, pbx.secret.get_secret_value())
+        async with Publisher(self._settings.bootstrap) as publisher:
+            beat = asyncio.create_task(self._beat_forever(publisher))
+            try:
+                async for item in client.blocks():
+                    await self._take(publisher, item)
+            finally:
+                beat.cancel()
+
+    async def _take(self, publisher: Publisher, item: ami.Item) -> None:
+        match item:
+            case ami.Connected():
+                self._connected("")
+                self._metrics.count("sansheng_pbx_connects_total")
+                self._translator.reset_for_snapshot()
+            case ami.Disconnected():
+                self._connected(item.reason)
+            case ami.Problem():
+                await self._put_aside(publisher, item.text, b"", item.text, "")
+            case ami.Block():
+                self._metrics.count("sansheng_pbx_blocks_total")
+                await self._translate(publisher, item)
+
+    async def _translate(self, publisher: Publisher, block: ami.Block) -> None:
+        for event in self._translator.feed(block.fields, block.arrived):
+            await self._publish(publisher, event)
+        for problem in self._translator.take_problems():
+            raw = msgspec.json.encode(block.fields)
+            await self._put_aside(publisher, str(problem), raw, problem.text, problem.mend)
+
+    async def _publish(self, publisher: Publisher, event: AnyEvent) -> None:
+        event = pseudonymise(event, self._key)
+        self._metrics.count("sansheng_pbx_events_total", tag_of(event))
+        await publisher.put(Message(self._settings.topic("calls"), event.call.encode(), render(event)))
+
+    async def _put_aside(self, publisher: Publisher, shown: str, raw: bytes, reason: str, mend: str) -> None:
+        log.warning("dead letter: %s", shown)
+        self._metrics.count("sansheng_pbx_problems_total")
+        self._metrics.count("sansheng_dead_letters_total", "asterisk")
+        letter = DeadLetter(raw or reason.encode(), "asterisk", reason, time.time(), mend=mend)
+        message = Message(self._settings.topic("dead-letters"), b"asterisk", letter.raw, tuple(letter.headers()))
+        await publisher.put(message)
+
+    def _connected(self, why_not: str) -> None:
+        self._why_not = why_not
+        self._metrics.set("sansheng_pbx_connected", 0 if why_not else 1)
+
+    async def _beat_forever(self, publisher: Publisher) -> None:
+        while True:
+            beat = Heartbeat(
+                component="asterisk",
+                instance=self._instance,
+                at=time.time(),
+                ok=not self._why_not,
+                detail=self._why_not,
+            )
+            topic = self._settings.topic("heartbeats")
+            await publisher.put(Message(topic, self._instance.encode(), heartbeat.render(beat)))
+            await asyncio.sleep(heartbeat.EVERY_S)
+
+
+async def run(settings: Settings) -> None:
+    """Run the gateway of the PBX that the settings name."""
+    metrics = Metrics("asterisk")
+    metrics.serve(settings.metrics.host, settings.metrics.asterisk)
+    await Gateway(settings, metrics).run()

@@ -1,0 +1,43 @@
+"""What a step means in figures: rings, holds, transfers and the service level, for Prometheus."""
+
+from __future__ import annotations
+
+from streams.call import Call
+from streams.events import AnyEvent
+from streams.metrics import Metrics
+
+#: 000 一(二), 002-19 第六十条: three rings, ten seconds.
+IN_TIME_S = 10.0
+
+
+def tally(metrics: Metrics, before: Call | None, after: Call, event: AnyEvent) -> None:
+    """Observe what ``event`` brought to an end."""
+    if before is None:
+        return
+    for agent in before.ringing.keys() - after.ringing.keys():
+        outcome = "answered" if after.agent == agent and after.phase != "ended" else "unanswered"
+        metrics.observe("sansheng_ring_seconds", max(0.0, event.at - before.ringing[agent]), outcome)
+    if before.phase != after.phase:
+        _phase_left(metrics, before, event.at)
+        _wait_over(metrics, before, after)
+
+
+def _phase_left(metrics: Metrics, before: Call, at: float) -> None:
+    name = {"held": "sansheng_hold_seconds", "transferring": "sansheng_transfer_seconds"}.get(before.phase)
+    if name:
+        metrics.observe(name, max(0.0, at - before.since))
+
+
+def _wait_over(metrics: Metrics, before: Call, after: Call) -> None:
+    waiting = ("offered", "ringing")
+    if after.direction != "inbound" or before.phase not in waiting or after.phase in waiting:
+        return
+    if before.answered_at is not None:  # back in the queue after a failed transfer: counted before
+        return
+    metrics.count("sansheng_calls_offered_total")
+    if after.answered_at is not None:
+        begun = after.begun_at if after.offered_at is None else after.offered_at
+        if after.answered_at - begun <= IN_TIME_S:
+            metrics.count("sansheng_calls_in_time_total")
+    elif after.ended_by == "customer":
+        metrics.count("sansheng_calls_abandoned_total")
