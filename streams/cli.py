@@ -26,9 +26,9 @@ from streams.settings import Settings, config_file
 
 app = typer.Typer(
     name="sansheng",
-    help="三声 Sansheng: watches every call of a hotline live and tells the supervisor which written rule is being broken.",
+    help="三声 Sansheng: watches every call of a hotline live and says which written rule is being broken.",
     no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
+    pretty_exceptions_enable=False,
 )
 err = Console(stderr=True, highlight=False)
 
@@ -100,7 +100,7 @@ def replay_command(
     for item in replay(book, items_of(files, source)):
         if isinstance(item, Problem):
             problems += 1
-            err.print(str(item), style="yellow", markup=False)
+            err.print(str(item), style="yellow", markup=False, soft_wrap=True)
         else:
             changes.append(item)
     changes.sort(key=lambda change: change.at)
@@ -127,7 +127,7 @@ def record_command(files: Files, source: From = Source.asterisk) -> None:
     for item in items_of(files, source):
         if isinstance(item, Problem):
             problems += 1
-            err.print(str(item), style="yellow", markup=False)
+            err.print(str(item), style="yellow", markup=False, soft_wrap=True)
         else:
             sys.stdout.write(events.render(item).decode() + "\n")
     if problems:
@@ -243,7 +243,7 @@ def _mount() -> None:
 
 def say(text: str) -> None:
     """Tell the operator, on stderr; square brackets are text."""
-    err.print(text, markup=False)
+    err.print(text, markup=False, soft_wrap=True)
 
 
 def logs() -> None:

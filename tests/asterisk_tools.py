@@ -220,7 +220,7 @@ class Pbx:
         """DialEnd (twice as a rule: trap 6) and Hangup."""
         for status in statuses:
             self.say("DialEnd", caller, phone, DialStatus=status)
-        self.gone(phone, cause)
+        self.gone(phone, cause=cause)
 
     def gone(self, *chans: Chan, cause: str = "16") -> None:
         """Hangup of each."""

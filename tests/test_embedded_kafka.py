@@ -166,9 +166,9 @@ def test_a_foreground_broker_dies_with_its_parent_even_by_kill_9(tmp_path: Path)
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         parent.kill()
-        eventually(lambda: not exists(pid))
+        eventually(lambda: embedded.running(tmp_path) is None)
+    eventually(lambda: not exists(pid))
     assert (tmp_path / "log/.kafka_cleanshutdown").exists()
-    assert embedded.running(tmp_path) is None
 
 
 def test_the_command_starts_a_daemon_that_stays_until_it_is_stopped(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_the_command_starts_a_daemon_that_stays_until_it_is_stopped(tmp_path: Pa
     finally:
         stopped = command("stop", "--data", data)
     assert (stopped.returncode, stopped.stdout) == (0, f"stopped (pid {running.pid})\n")
-    assert not exists(running.pid)
+    eventually(lambda: not exists(running.pid))
     assert command("status", "--data", data).returncode == 3
     assert command("stop", "--data", data).returncode == 0
 
@@ -282,7 +282,8 @@ FAUST = """
                     topic_disable_leader=True)
     raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
     calls, alerts = app.topic(f"{prefix}calls", **raw), app.topic(f"{prefix}alerts", **raw)
-    counts = app.Table("counts", default=int, partitions=2)
+    # a key that recovery cannot decode would stall the worker for ever, with one warning
+    counts = app.Table("counts", default=int, key_type=bytes, partitions=2)
 
     @app.agent(calls)
     async def count(stream):

@@ -23,7 +23,7 @@ from typing import Any
 
 import msgspec
 import yaml
-from msgspec import Struct
+from msgspec import Struct, inspect
 
 from streams.alerts import FIGURES
 from streams.detectors import KINDS
@@ -124,6 +124,9 @@ def _read(file: Path, entries: dict[str, _Entry], why: list[str], faults: list[F
     if not isinstance(raw, dict):
         faults.append(Fault(file.name, 1, "not a mapping", "begin with `rules:` or `change:`"))
         return
+    for line, key in _twice(node, []):
+        mend = "in YAML the second replaces the first: join them"
+        faults.append(Fault(file.name, line, f"{key!r} stands here a second time", mend))
     for key in raw.keys() - set(_TOP):
         faults.append(Fault(file.name, _line(node, key), f"unknown section {key!r}", _nearest(str(key), _TOP)))
     if raw.get("why"):
@@ -141,7 +144,7 @@ def _read_rules(file: str, rules: Any, node: Any, entries: dict[str, _Entry], fa
         if not isinstance(raw, dict) or not isinstance(raw.get("id"), str):
             faults.append(Fault(file, _line(where), "a rule without an id", "add `id:` with a short name"))
         elif raw["id"] in entries:
-            first = entries[raw["id"]]
+            first = _origin(entries[raw["id"]])
             mend = f"first in {first.file}:{_line(first.node)}; to alter it use `change:`"
             faults.append(Fault(file, _line(where), f"duplicate id {raw['id']!r}", mend))
         else:
@@ -172,35 +175,71 @@ class _Overlaid(Struct):
     old: _Entry
 
 
+def _origin(entry: _Entry) -> _Entry:
+    """Where the rule was written first."""
+    return _origin(entry.node.old) if isinstance(entry.node, _Overlaid) else entry
+
+
 def _build(entry: _Entry, titles: dict[str, str], faults: list[Fault]) -> Iterator[Rule]:
     kind = entry.raw.get("kind")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         problem = "kind is missing" if kind is None else f"unknown kind {kind!r}"
         faults.append(_fault(entry, ["kind"], problem, _nearest(str(kind), KINDS)))
         return
-    known = set(KINDS[kind].__struct_fields__) | {"kind"}
-    wrong = [key for key in entry.raw if key not in known]
-    for key in wrong:
-        faults.append(_fault(entry, [key], f"unknown field {key!r}", _nearest(str(key), known)))
-    fields = {key: value for key, value in entry.raw.items() if key in known}
+    shape = inspect.type_info(KINDS[kind])
+    strangers: list[tuple[list[Any], Iterable[str]]] = []
+    fields = _known(entry.raw, shape, [], strangers)
+    for path, known in strangers:
+        faults.append(_fault(entry, path, f"unknown field {path[-1]!r}", _nearest(str(path[-1]), known)))
     try:
         rule = msgspec.convert(fields, KINDS[kind], dec_hook=decode)
     except msgspec.ValidationError as error:
         problem, path = _path(str(error))
-        faults.append(_fault(entry, path, f"rule {entry.raw['id']}: {problem}", ""))
+        if not path and problem.split()[0] in fields:  # a rule's own check begins with the field's name
+            path = [problem.split()[0]]
+        faults.append(_fault(entry, path, f"rule {entry.raw['id']}: {problem}", _choices(shape, path)))
         return
     faults.extend(_check(entry, rule, titles))
     yield _with_titles(rule, titles)
 
 
+def _known(raw: Any, shape: inspect.Type, path: list[Any], strangers: list[tuple[list[Any], Iterable[str]]]) -> Any:
+    """``raw`` without the fields that ``shape`` does not know, at any depth; those go to ``strangers``."""
+    if isinstance(shape, inspect.UnionType):
+        shape = next((t for t in shape.types if isinstance(t, inspect.StructType)), shape)
+    if isinstance(shape, inspect.VarTupleType) and isinstance(raw, list):
+        return [_known(item, shape.item_type, [*path, n], strangers) for n, item in enumerate(raw)]
+    if not isinstance(shape, inspect.StructType) or not isinstance(raw, dict):
+        return raw
+    shapes = {field.encode_name: field.type for field in shape.fields}
+    names = {*shapes, shape.tag_field} - {None}
+    strangers += [([*path, key], sorted(map(str, names))) for key in raw if key not in names]
+    return {k: _known(v, shapes[k], [*path, k], strangers) if k in shapes else v for k, v in raw.items() if k in names}
+
+
+def _choices(shape: inspect.Type, path: list[Any]) -> str:
+    """What may stand at ``path`` where that is a closed set of words."""
+    for key in path:
+        if isinstance(shape, inspect.StructType):
+            shape = next((field.type for field in shape.fields if field.encode_name == key), shape)
+        elif isinstance(shape, inspect.VarTupleType):
+            shape = shape.item_type
+    options = shape.types if isinstance(shape, inspect.UnionType) else (shape,)
+    words = next((t.values for t in options if isinstance(t, inspect.LiteralType)), ())
+    return f"one of {', '.join(map(str, words))}" if words else ""
+
+
 def _check(entry: _Entry, rule: Rule, titles: dict[str, str]) -> Iterator[Fault]:
-    for clause in (rule.clause, *rule.also):
+    for n, clause in enumerate((rule.clause, *rule.also)):
         if clause.manual not in titles:
-            yield _fault(entry, ["clause"], f"unknown manual {clause.manual!r}", _nearest(clause.manual, titles))
+            where = ["clause", "manual"] if n == 0 else ["also", n - 1, "manual"]
+            yield _fault(entry, where, f"unknown manual {clause.manual!r}", _nearest(clause.manual, titles))
     for field, text in _sentences(rule):
-        for name in _names(text):
-            if name not in FIGURES:
-                yield _fault(entry, field, f"{{{name}}} is no figure of a sentence", _nearest(name, FIGURES))
+        strange = [name for name in _names(text) if name not in FIGURES]
+        for name in strange:
+            yield _fault(entry, field, f"{{{name}}} is no figure of a sentence", _nearest(name, FIGURES))
+        if not strange and not _fills(text):
+            yield _fault(entry, field, "the sentence cannot be filled", "only {name}, without ':' or '!' behind it")
     if rule.status == "retired" and not rule.retired_because:
         yield _fault(entry, ["status"], "retired without a reason", "add `retired_because:`")
 
@@ -220,6 +259,14 @@ def _names(text: str) -> list[str]:
         return [text]
 
 
+def _fills(text: str) -> bool:
+    try:
+        text.format_map(dict.fromkeys(FIGURES, ""))
+    except (ValueError, KeyError, IndexError, AttributeError):
+        return False
+    return True
+
+
 def _with_titles(rule: Rule, titles: dict[str, str]) -> Rule:
     replace = msgspec.structs.replace
     clauses = [replace(c, title=titles.get(c.manual, "")) for c in (rule.clause, *rule.also)]
@@ -236,7 +283,7 @@ def _version(entries: Iterable[_Entry]) -> str:
     return hashlib.sha256(canonical).hexdigest()[:10]
 
 
-def _fault(entry: _Entry, path: list[str | int] | list[str], problem: str, mend: str) -> Fault:
+def _fault(entry: _Entry, path: list[Any], problem: str, mend: str) -> Fault:
     node, file = entry.node, entry.file
     while isinstance(node, _Overlaid) and path and _child(node.node, path[0]) is None:
         node, file = node.old.node, node.old.file
@@ -249,11 +296,25 @@ def _fault(entry: _Entry, path: list[str | int] | list[str], problem: str, mend:
     return Fault(file, line, problem, mend)
 
 
-def _path(error: str) -> tuple[str, list[str | int]]:
+def _path(error: str) -> tuple[str, list[Any]]:
     """Split msgspec's ``problem - at `$.thresholds[0].after```."""
     problem, _, where = error.partition(" - at `$")
     keys = where.rstrip("`").replace("[", ".").replace("]", "").strip(".").split(".")
     return problem, [int(k) if k.isdigit() else k for k in keys if k and k != "..."]
+
+
+def _twice(node: Any, above: list[Any]) -> Iterator[tuple[int, str]]:
+    """Keys that stand in one mapping more than once, with their lines; ``above``: nodes on the way (aliases loop)."""
+    if not isinstance(node, yaml.CollectionNode) or node in above:
+        return
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for name, _ in node.value:
+            if name.value in seen:
+                yield _line(name), name.value
+            seen.add(name.value)
+    for child in node.value:
+        yield from _twice(child[1] if isinstance(child, tuple) else child, [*above, node])
 
 
 def _child(node: Any, key: Any) -> Any:

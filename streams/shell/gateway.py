@@ -28,6 +28,10 @@ from streams.telephony.pseudonym import key_from, pseudonymise
 log = logging.getLogger("sansheng.asterisk")
 
 
+#: After this much silence, seconds, the translator says what it was holding back to see what follows.
+IDLE_S = 0.2
+
+
 class Gateway:
     """Follows one PBX until it is cancelled."""
 
@@ -46,8 +50,8 @@ class Gateway:
             KafkaError: the broker cannot be reached at the start.
         """
         pbx = self._settings.asterisk
-        client = ami.AmiClient(pbx.host, pbx.port, pbx.username, pbx.secret.get_secret_value())
-        async with Publisher(self._settings.bootstrap) as publisher:
+        client = ami.AmiClient(pbx.host, pbx.port, pbx.username, pbx.secret.get_secret_value(), idle_s=IDLE_S)
+        async with Publisher(self._settings.bootstrap) as publisher, client:
             beat = asyncio.create_task(self._beat_forever(publisher))
             try:
                 async for item in client.blocks():
@@ -65,21 +69,24 @@ class Gateway:
                 self._connected(item.reason)
             case ami.Problem():
                 await self._put_aside(publisher, item.text, b"", item.text, "")
+            case ami.Idle():
+                await self._publish_all(publisher, self._translator.flush(item.at))
             case ami.Block():
                 self._metrics.count("sansheng_pbx_blocks_total")
                 await self._translate(publisher, item)
+            case ami.SnapshotDone():
+                pass  # the translator has read the lists itself; the client has logged what is missing
 
     async def _translate(self, publisher: Publisher, block: ami.Block) -> None:
-        for event in self._translator.feed(block.fields, block.arrived):
-            await self._publish(publisher, event)
+        await self._publish_all(publisher, self._translator.feed(block.fields, block.arrived))
         for problem in self._translator.take_problems():
             raw = msgspec.json.encode(block.fields)
             await self._put_aside(publisher, str(problem), raw, problem.text, problem.mend)
 
-    async def _publish(self, publisher: Publisher, event: AnyEvent) -> None:
-        event = pseudonymise(event, self._key)
-        self._metrics.count("sansheng_pbx_events_total", tag_of(event))
-        await publisher.put(Message(self._settings.topic("calls"), event.call.encode(), render(event)))
+    async def _publish_all(self, publisher: Publisher, events: list[AnyEvent]) -> None:
+        for event in (pseudonymise(event, self._key) for event in events):
+            self._metrics.count("sansheng_pbx_events_total", tag_of(event))
+            await publisher.put(Message(self._settings.topic("calls"), event.call.encode(), render(event)))
 
     async def _put_aside(self, publisher: Publisher, shown: str, raw: bytes, reason: str, mend: str) -> None:
         log.warning("dead letter: %s", shown)

@@ -59,7 +59,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class Problem:
     """Bytes that are no block and were left out; ``text`` says what, where in the connection, and what became of it."""
 
     text: str
@@ -84,7 +84,14 @@ class Disconnected:
     refused: bool = False
 
 
-Item = Connected | Block | Unreadable | SnapshotDone | Disconnected
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Nothing came for ``idle_s``: the moment to let a translator say what it was holding back."""
+
+    at: float
+
+
+Item = Connected | Block | Problem | SnapshotDone | Disconnected | Idle
 
 
 class AmiError(Exception):
@@ -264,7 +271,7 @@ class Conversation:
         return action_id
 
     def _unreadable(self, at: float) -> list[Item]:
-        return [Unreadable(str(problem), at) for problem in self._parser.take_problems()]
+        return [Problem(str(problem), at) for problem in self._parser.take_problems()]
 
 
 class AmiClient:
@@ -280,12 +287,13 @@ class AmiClient:
     Blocks are stamped and queued as they arrive, whatever the reader does meanwhile: a pause of the reader
     falsifies no time and keeps no PBX waiting (Asterisk drops a client that does not read for 100 ms). A
     reader more than ``backlog_limit`` items behind loses the connection on purpose and is given a new
-    snapshot when it has caught up. Answers to our own Login, Ping and Logoff are not handed on.
+    snapshot when it has caught up. Answers to our own Login, Ping and Logoff are not handed on. With ``idle_s`` an
+    :class:`Idle` comes whenever there was nothing else for that long.
 
     The secret is never logged and appears in no ``repr``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the four that name a login, and keyword-only tuning
         self,
         host: str,
         port: int,
@@ -294,6 +302,7 @@ class AmiClient:
         *,
         patience: Patience | None = None,
         backlog_limit: int = 100_000,
+        idle_s: float | None = None,
     ) -> None:
         """Raise ValueError where a header would be broken by what is in the name or the secret."""
         if any(c in username + secret for c in "\r\n") or not username:
@@ -301,7 +310,7 @@ class AmiClient:
         self.host, self.port, self.username = host, port, username
         self._secret = secret
         self.patience = patience or Patience()
-        self.backlog_limit = backlog_limit
+        self.backlog_limit, self.idle_s = backlog_limit, idle_s
         self.connected = False
         #: Blocks and unreadable stretches seen since the start, for the metrics.
         self.block_count = 0
@@ -329,7 +338,7 @@ class AmiClient:
         self._runner = asyncio.create_task(self._run(), name=f"ami {self.host}:{self.port}")
         self._runner.add_done_callback(lambda _: self._items.put_nowait(None))
         try:
-            while (item := await self._items.get()) is not None:
+            while (item := await self._next()) is not None:
                 if self._items.qsize() <= self.backlog_limit // 2:
                     self._caught_up.set()
                 yield item
@@ -337,6 +346,15 @@ class AmiClient:
                 self._runner.result()
         finally:
             await self.stop()
+
+    async def _next(self) -> Item | None:
+        if not self._items.empty():
+            return self._items.get_nowait()
+        try:
+            async with asyncio.timeout(self.idle_s):
+                return await self._items.get()
+        except TimeoutError:
+            return Idle(time.time())
 
     async def stop(self) -> None:
         """Log off and end the stream; harmless when nothing runs."""
@@ -385,7 +403,7 @@ class AmiClient:
                 self._hand_on(_items_of(talk, data))
                 await self._send(writer, talk)
                 if data == b"":
-                    raise ConnectionResetError("the PBX closed the connection")
+                    raise ConnectionResetError
         finally:
             talk.log_off()
             await _farewell(writer, talk.data_to_send())
@@ -413,7 +431,7 @@ class AmiClient:
         match item:
             case Block():
                 self.block_count += 1
-            case Unreadable():
+            case Problem():
                 self.unreadable_count += 1
                 log.warning("AMI %s:%s: %s", self.host, self.port, item.text)
             case Connected():
@@ -477,6 +495,8 @@ def _ends_list(fields: Fields) -> bool:
 def _reason(error: Exception, patience: Patience) -> str:
     if isinstance(error, TimeoutError) and not error.args:
         return f"no connection within {patience.connect_timeout_s:g} s"
+    if isinstance(error, ConnectionResetError):
+        return "the PBX closed the connection"
     if isinstance(error, ConnectionRefusedError):
         return "nothing listens there (is Asterisk running, and manager.conf [general] enabled=yes?)"
     return str(error) or type(error).__name__

@@ -362,7 +362,7 @@ class Translator:
             root.consult = call.id
             if self._directory.is_agent(phone):
                 self._ring(call, root, phone, at)
-        elif not self._directory.is_agent(phone) and root.call is None:
+        elif not self._directory.is_agent(phone):
             self._call_out(root, phone, at)
 
     def _call_out(self, agent: Leg, customer: Leg, at: float) -> None:
@@ -373,7 +373,8 @@ class Translator:
                 if call.lost is not None:
                     call.customer, call.lost = customer.uid, None
                 return
-        self.offer(customer, at, dialler=agent)
+        if agent.call is None:
+            self.offer(customer, at, dialler=agent)
 
     def _ring(self, call: Call, root: Leg, phone: Leg, at: float, *, from_queue: bool = False) -> None:
         pair = self._channels.partner(self._channels.get(phone.dialled_by) or phone)

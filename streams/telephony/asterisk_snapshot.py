@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
-from .asterisk_blocks import Block, text
+from .asterisk_blocks import Block, person, text
 from .asterisk_calls import Call, Calls
 from .asterisk_channels import Channels, Directory, Leg
 
@@ -75,6 +75,8 @@ class Snapshot:
         leg.application = text(block, "Application")
         leg.data = text(block, "ApplicationData") or text(block, "Data")
         leg.born_exten = leg.born_exten or text(block, "DNID")
+        if known is None and leg.caller != leg.exten:  # without callerid= a phone shows what the customer dialled
+            leg.number, leg.person = leg.caller, person(block, "CallerIDName")
         if age_s is not None:
             leg.born = _narrowed(leg, at, age_s)
         bridge = text(block, "BridgeId") or text(block, "BridgeID")

@@ -641,18 +641,30 @@ class Session:
         self.logged_in = False
         self.events = True
         self.muted = False
+        self._ended = False
         if (sock := writer.get_extra_info("socket")) is not None:
             # A small kernel buffer, so that a client that does not read is seen here and not hidden there.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)
 
     def send(self, data: bytes) -> None:
         """Queue bytes; never waits. A client too far behind is cut off, the others are not kept waiting."""
-        if self.muted or self._writer.is_closing():
+        if self.muted or self._ended or self._writer.is_closing():
             return
         self._writer.write(data)
         if self._writer.transport.get_write_buffer_size() > self._lag_limit:
             log.warning("recorded PBX: client %s does not read, cut off", self.peer)
             self._writer.transport.abort()
+
+    def hang_up(self) -> None:
+        """Send what is queued, then end our side.
+
+        Not a close: with questions still unread that is a reset, which takes from the client what it has not read.
+        """
+        self.logged_in = False
+        if not (self._ended or self._writer.is_closing()):
+            self._ended = True
+            with suppress(OSError):  # gone by itself
+                self._writer.write_eof()
 
     def close(self) -> None:
         """Send what is queued, then close."""
@@ -787,8 +799,8 @@ class RecordedPbx:
 
     def drop_clients(self) -> None:
         """Close all connections now."""
-        for session in list(self._sessions):
-            session.close()
+        for session in self._sessions:
+            session.hang_up()
 
     def _on_block(self, blocks: int, fault: Callable[[bytes], bytes]) -> None:
         self._faults.append((blocks, fault))

@@ -1,0 +1,97 @@
+// What the browser knows: a snapshot and the changes after it, and the server's clock. Draws nothing.
+
+/** How many messages the estimate of the server's clock looks back on. */
+const CLOCK_SAMPLES = 20;
+const local = () => performance.now() / 1000;
+
+export class Model {
+  calls = new Map();
+  alerts = new Map();
+  recent = [];
+  counts = null;
+  status = null;
+  n = -1;
+  known = false;
+  lastEventAt = null;
+  zone = undefined; // the browser's own, until the server says the hotline's
+  beatS = 2;
+  inTimeS = 10;
+  heardAt = -Infinity; // local clock: when the last message came
+  #offsets = [];
+
+  /** Take a message in. False: a change was missed, a new snapshot is needed. */
+  apply(message) {
+    this.heardAt = local();
+    this.#tune(message.now);
+    this.lastEventAt = message.last_event_at ?? this.lastEventAt;
+    if (message.type === "snapshot") this.#restart(message);
+    else if (message.type === "change") return this.#change(message);
+    return true;
+  }
+
+  /** The server's clock, Unix seconds. */
+  now() {
+    return this.#offsets.length ? local() + Math.max(...this.#offsets) : Date.now() / 1000;
+  }
+
+  /** When the last message came, by the server's clock. */
+  lastHeard() {
+    return this.now() - this.silence();
+  }
+
+  /** Seconds since the last message. */
+  silence() {
+    return local() - this.heardAt;
+  }
+
+  // A message is never early, only late: of several estimates the largest is the nearest.
+  #tune(now) {
+    this.#offsets.push(now - local());
+    if (this.#offsets.length > CLOCK_SAMPLES) this.#offsets.shift();
+  }
+
+  #restart(message) {
+    this.calls = new Map(message.calls.map((c) => [c.id, c]));
+    this.alerts = new Map(message.alerts.map((a) => [a.id, a]));
+    ({ recent: this.recent, counts: this.counts, status: this.status, n: this.n } = message);
+    this.zone = message.timezone;
+    this.beatS = message.beat_s;
+    this.inTimeS = message.in_time_s;
+    this.known = true;
+  }
+
+  #change({ after, n, set, gone }) {
+    if (after !== this.n) return false;
+    this.n = n;
+    for (const call of set.calls ?? []) this.calls.set(call.id, call);
+    for (const alert of set.alerts ?? []) this.alerts.set(alert.id, alert);
+    for (const id of gone.calls ?? []) this.calls.delete(id);
+    for (const id of gone.alerts ?? []) this.alerts.delete(id);
+    this.recent = set.recent ?? this.recent;
+    this.counts = set.counts ?? this.counts;
+    this.status = set.status ?? this.status;
+    return true;
+  }
+}
+
+/**
+ * What may be believed of the screen: {state, cause, since, detail, frozen}.
+ * Worst first, so that a broken wall never looks like a quiet one.
+ */
+export function judge(model, link) {
+  const verdict = (state, cause, since = null, detail = "", frozen = false) => ({ state, cause, since, detail, frozen });
+  if (link.state === "denied") return verdict("denied", null);
+  if (link.state === "lost") return verdict("disconnected", "closed", model.known ? model.lastHeard() : null, "", true);
+  if (!model.known || link.state !== "open") return verdict("connecting", "opening");
+  if (model.silence() > 3 * model.beatS) return verdict("stale", "server", model.lastHeard(), "", true);
+  const { feed, detect, pbx } = model.status;
+  if (feed.state === "gone") return verdict("stale", "kafka", feed.since, feed.detail, true);
+  if (feed.state === "reading") return verdict("connecting", "reading");
+  if (feed.state !== "live") return verdict("connecting", "kafkaFirst");
+  if (isBad(pbx)) return verdict("stale", "pbx", pbx.since, pbx.detail, true);
+  if (isBad(detect)) return verdict("stale", detect.state === "dead" ? "detect" : "detectTrouble", detect.since, detect.detail);
+  if (detect.state !== "ok" || pbx.state !== "ok") return verdict("connecting", "waiting");
+  return verdict("live", null);
+}
+
+const isBad = (part) => part.state === "dead" || part.state === "trouble";

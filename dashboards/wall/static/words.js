@@ -1,0 +1,199 @@
+// Every word on the screen, in Chinese and English. Owns wording and the writing of people and times.
+
+const zh = {
+  lang: "zh-CN",
+  other: "EN",
+  otherHint: "Switch to English",
+  tagline: "热线实时监控",
+  offered: "今日来电",
+  answered: "已接听",
+  level: (s) => `${s} 秒接通率`,
+  abandoned: "客户放弃",
+  alertsToday: "今日告警",
+  severity: { critical: "严重", warning: "警告", notice: "提示" },
+  phase: { offered: "排队", ringing: "振铃", talking: "通话", held: "保持", transferring: "转接", ended: "已结束" },
+  openAlerts: "当前告警",
+  floor: "当前来电",
+  ongoing: (t) => `${t} 起`,
+  happened: (t) => `发生于 ${t}`,
+  cleared: "已解除",
+  past: "已发生",
+  clearedAt: (t) => `${t} 解除`,
+  recent: "最近告警",
+  moreAlerts: (n, parts) => `另有 ${n} 条告警(${parts})`,
+  moreCalls: (n) => `另有 ${n} 通`,
+  noCalls: "当前没有来电",
+  quiet: "目前无告警",
+  lastEvent: (t) => `最近一次话务事件 ${t}`,
+  noEvent: "今日还没有话务事件",
+  unsure: "无法判断是否有告警",
+  unsureMore: "数据不是最新的,没有显示告警不等于没有问题",
+  waiting: "正在取得告警",
+  waitingMore: "请稍候",
+  agent: (p) => (p.name ? `${p.name}(${p.id})` : `${p.id} 号坐席`),
+  nobody: "坐席未知",
+  several: (first, n) => `${first}等 ${n} 人`,
+  queue: (q) => `${q} 队列`,
+  direct: "直拨来电",
+  to: (who) => `转给 ${who}`,
+  outbound: "呼出",
+  endedBy: { customer: "客户先挂机", agent: "坐席先挂机", system: "系统释放", nobody: "未接通", gaveUp: "客户放弃" },
+  clause: (c) => `《${c.title || c.manual}》${c.section}`,
+  quote: (q) => `“${q}”`,
+  state: {
+    connecting: "连接中",
+    live: "实时",
+    stale: "数据陈旧",
+    disconnected: "已断开",
+    denied: "无权访问",
+  },
+  since: (t) => `自 ${t}`,
+  cause: {
+    opening: ["正在连接监控服务", "连上后自动显示"],
+    reading: ["正在读取今日记录", "读完后自动显示"],
+    kafkaFirst: ["监控服务正在连接消息系统", "连上后自动显示"],
+    waiting: ["正在等待检测引擎和话务接口的信号", "收到后转为实时"],
+    server: ["监控服务无响应", "画面停在最后一次更新,计时已停止"],
+    kafka: ["监控服务读不到话务数据", "画面停在最后一次更新,计时已停止;请通知系统管理员检查消息系统"],
+    detect: ["检测引擎无响应", "来电仍在更新,但不会再有新的告警:没有告警不等于没有问题"],
+    detectTrouble: ["检测引擎报告故障", "来电仍在更新,但告警可能不全"],
+    pbx: ["话务接口断开", "收不到总机的来电事件,画面停在断开时的情形;请通知系统管理员"],
+    closed: ["与监控服务的连接已断开", "画面停在断开时的情形,计时已停止;正在自动重新连接"],
+  },
+  denied: "无权访问",
+  deniedWhy: "访问口令不正确,或地址里没有口令。",
+  deniedDo: [
+    "向系统管理员索取监控墙的完整地址(以 #token= 结尾的那一条)",
+    "在浏览器地址栏粘贴完整地址后回车",
+    "监控服务重启后口令可能已更换,请换用新地址",
+  ],
+};
+
+const en = {
+  lang: "en",
+  other: "中文",
+  otherHint: "切换为中文",
+  tagline: "Hotline, live",
+  offered: "Calls today",
+  answered: "Answered",
+  level: (s) => `Within ${s} s`,
+  abandoned: "Abandoned",
+  alertsToday: "Alerts today",
+  severity: { critical: "Critical", warning: "Warning", notice: "Notice" },
+  phase: {
+    offered: "Queued", ringing: "Ringing", talking: "Talking", held: "On hold", transferring: "Transfer", ended: "Ended",
+  },
+  openAlerts: "Open alerts",
+  floor: "Calls now",
+  ongoing: (t) => `since ${t}`,
+  happened: (t) => `at ${t}`,
+  cleared: "Cleared",
+  past: "Happened",
+  clearedAt: (t) => `cleared ${t}`,
+  recent: "Recent alerts",
+  moreAlerts: (n, parts) => `${n} more alerts (${parts})`,
+  moreCalls: (n) => `${n} more`,
+  noCalls: "No calls at the moment",
+  quiet: "No open alerts",
+  lastEvent: (t) => `Last call event at ${t}`,
+  noEvent: "No call event today yet",
+  unsure: "Alerts cannot be judged now",
+  unsureMore: "The data is not current: no alert shown does not mean no problem",
+  waiting: "Fetching alerts",
+  waitingMore: "One moment",
+  agent: (p) => (p.name ? `${p.name} (${p.id})` : `agent ${p.id}`),
+  nobody: "agent unknown",
+  several: (first, n) => `${first} and ${n - 1} more`,
+  queue: (q) => `queue ${q}`,
+  direct: "direct call",
+  to: (who) => `to ${who}`,
+  outbound: "outbound",
+  endedBy: {
+    customer: "customer hung up", agent: "agent hung up", system: "released", nobody: "no answer", gaveUp: "abandoned",
+  },
+  clause: (c) => `${c.title || c.manual}, ${c.section}`,
+  quote: (q) => `“${q}”`,
+  state: {
+    connecting: "Connecting",
+    live: "Live",
+    stale: "Stale",
+    disconnected: "Disconnected",
+    denied: "Not allowed",
+  },
+  since: (t) => `since ${t}`,
+  cause: {
+    opening: ["Connecting to the wall's server", "The floor appears by itself"],
+    reading: ["Reading today's record", "The floor appears by itself"],
+    kafkaFirst: ["The server is connecting to the message broker", "The floor appears by itself"],
+    waiting: ["Waiting for the detector and the PBX gateway", "Turns live by itself"],
+    server: ["The server does not respond", "The screen shows the last update; clocks are stopped"],
+    kafka: ["The server cannot read the call data", "The screen shows the last update; clocks are stopped. Tell the administrator to check the broker"],
+    detect: ["The detector does not respond", "Calls go on, but no new alerts will come: no alert does not mean no problem"],
+    detectTrouble: ["The detector reports a fault", "Calls go on, but alerts may be missing"],
+    pbx: ["The PBX gateway is down", "No call events arrive; the screen shows the floor as it was. Tell the administrator"],
+    closed: ["The connection to the server is lost", "The screen shows the floor as it was, clocks are stopped; reconnecting"],
+  },
+  denied: "Not allowed",
+  deniedWhy: "The access token is wrong, or the address has none.",
+  deniedDo: [
+    "Ask the administrator for the wall's full address (it ends in #token=…)",
+    "Paste the full address into the address bar and press Enter",
+    "A restarted server may have a new token: use the new address",
+  ],
+};
+
+const KEY = "sansheng.language";
+const BY_NAME = { zh, en };
+
+function chosen() {
+  const asked = new URLSearchParams(location.search).get("lang");
+  if (asked in BY_NAME) return asked;
+  try {
+    const kept = localStorage.getItem(KEY);
+    return kept in BY_NAME ? kept : "zh";
+  } catch {
+    return "zh"; // storage may be switched off
+  }
+}
+
+let name = chosen();
+
+/** The words of the language in use. */
+export const words = () => BY_NAME[name];
+
+/** Change to the other language and remember it. */
+export function switchLanguage() {
+  name = name === "zh" ? "en" : "zh";
+  try {
+    localStorage.setItem(KEY, name);
+  } catch {
+    // then it is not remembered
+  }
+}
+
+/** `75` -> `01:15`, `3675` -> `1:01:15`; never negative. */
+export function clock(seconds) {
+  const s = Math.max(0, Math.floor(seconds));
+  const two = (n) => String(n).padStart(2, "0");
+  const hours = Math.floor(s / 3600);
+  return `${hours ? `${hours}:` : ""}${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
+}
+
+const formats = new Map();
+
+function format(kind, zone) {
+  const key = `${kind} ${zone} ${name}`;
+  if (!formats.has(key)) {
+    const options = kind === "time"
+      ? { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }
+      : { year: "numeric", month: "long", day: "numeric", weekday: "long" };
+    formats.set(key, new Intl.DateTimeFormat(kind === "time" ? "en-GB" : words().lang, { ...options, timeZone: zone }));
+  }
+  return formats.get(key);
+}
+
+/** Time of day of Unix seconds in the hotline's timezone. */
+export const timeOfDay = (at, zone) => format("time", zone).format(at * 1000);
+
+/** The date of Unix seconds, written out. */
+export const dateOf = (at, zone) => format("date", zone).format(at * 1000);

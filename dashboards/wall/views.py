@@ -1,0 +1,116 @@
+"""What a browser is told: the shapes of the wall's messages.
+
+Owns the wire format (``docs/wall.md``): every struct here is JSON on the websocket. Knows nothing of Kafka,
+sockets or how the figures come about. Times are Unix seconds of the server's clock.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from streams.alerts import Clause, Severity, Wording
+from streams.call import Phase
+from streams.events import Direction, Party
+
+#: What a change is about; ``recent``, ``counts`` and ``status`` exist once and have the id "".
+Kind = Literal["calls", "alerts", "recent", "counts", "status"]
+
+
+class Person(Struct, frozen=True, omit_defaults=True):
+    """An agent: the number that staff know, and the name where the PBX said it."""
+
+    id: str
+    name: str = ""
+
+
+class Tile(Struct, frozen=True, omit_defaults=True):
+    """One call on the floor. ``since`` is what its clock counts from, ``agents`` who rings or is on the line."""
+
+    id: str
+    phase: Phase
+    since: float
+    begun_at: float
+    agents: tuple[Person, ...] = ()
+    to: Person | None = None
+    queue: str = ""
+    caller: str = ""
+    direction: Direction = "inbound"
+    answered: bool = False
+    ended_at: float | None = None
+    ended_by: Party | None = None
+
+
+class Card(Struct, frozen=True, omit_defaults=True):
+    """One alert. ``ongoing``: its call is still on the floor; ``over_at``: when its cause ended."""
+
+    id: str
+    call: str
+    rule: str
+    severity: Severity
+    opened_at: float
+    title: str
+    says: str
+    clause: Clause
+    ongoing: bool = False
+    over_at: float | None = None
+    agent: Person | None = None
+    queue: str = ""
+    en: Wording | None = None
+
+
+class Counts(Struct, frozen=True):
+    """Inbound calls and alerts since midnight. ``decided``: calls whose wait has ended, one way or the other."""
+
+    day: str
+    offered: int = 0
+    answered: int = 0
+    in_time: int = 0
+    abandoned: int = 0
+    decided: int = 0
+    critical: int = 0
+    warning: int = 0
+    notice: int = 0
+
+
+class Part(Struct, frozen=True):
+    """Health of the detector or of the PBX gateway.
+
+    ``waiting``: not heard of yet, but it may still come; ``trouble``: it says itself that it cannot work;
+    ``dead``: no heartbeat. ``since``: when trouble began, or the last heartbeat.
+    """
+
+    state: Literal["waiting", "ok", "trouble", "dead"] = "waiting"
+    since: float = 0.0
+    detail: str = ""
+
+
+class Feed(Struct, frozen=True):
+    """Whether the wall itself reads the topics; ``reading``: catching up with the day's record."""
+
+    state: Literal["connecting", "reading", "live", "gone"] = "connecting"
+    since: float = 0.0
+    detail: str = ""
+
+
+class Status(Struct, frozen=True):
+    """What the page needs to be honest. ``unreadable`` counts messages that were skipped."""
+
+    feed: Feed
+    detect: Part
+    pbx: Part
+    unreadable: int = 0
+
+
+View = Tile | Card | Counts | Status | tuple[Card, ...]
+
+
+class Change(Struct, frozen=True):
+    """One numbered change; ``view`` None: it has left the screen. ``urgent``: not to be held back."""
+
+    n: int
+    kind: Kind
+    id: str
+    view: View | None
+    urgent: bool = False

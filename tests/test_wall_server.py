@@ -1,0 +1,516 @@
+"""The wall's server over its real sockets: protocol, access, health, and the topics of a real broker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaProducer
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
+
+from dashboards.wall import hub as hubs
+from dashboards.wall import kafka_source, server
+from dashboards.wall.hub import Hub
+from dashboards.wall.views import Change, Counts
+from streams import alerts, heartbeat
+from streams.settings import Settings
+from streams.shell import topics
+from streams.shell.kafka import EmbeddedKafka
+from tests.conftest import LIBS
+from tests.wall_script import TOKEN, Running, change, running_wall, wall_settings
+
+Json = dict[str, Any]
+
+
+class Screen:
+    """A browser without a picture: it applies messages as the page does, and refuses a gap."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.n = -1
+        self.parts: dict[str, Any] = {}
+        self.alerts: dict[str, Json] = {}
+        self.calls: dict[str, Json] = {}
+        self.messages: list[Json] = []
+        self.told: list[str] = []  # ids of alerts, as often as they were sent
+
+    async def next(self) -> Json:
+        message: Json = msgspec.json.decode(await asyncio.wait_for(self.socket.recv(), 30))
+        self.messages.append(message)
+        if message["type"] == "snapshot":
+            self.alerts = {a["id"]: a for a in message["alerts"]}
+            self.calls = {c["id"]: c for c in message["calls"]}
+            self.parts = {part: message[part] for part in ("counts", "status", "recent")}
+        elif message["type"] == "change":
+            assert message["after"] == self.n
+            self._change(message["set"], message["gone"])
+        self.n = message["n"]
+        return message
+
+    async def until(self, true: Callable[[Screen], object]) -> None:
+        async with asyncio.timeout(30):
+            while not (self.messages and true(self)):
+                await self.next()
+
+    def _change(self, put: Json, gone: Json) -> None:
+        self.told += [a["id"] for a in put.get("alerts", [])]
+        self.alerts |= {a["id"]: a for a in put.get("alerts", [])}
+        self.calls |= {c["id"]: c for c in put.get("calls", [])}
+        for what, ids in gone.items():
+            for one in ids:
+                del getattr(self, what)[one]
+        self.parts |= {part: view for part, view in put.items() if part not in ("alerts", "calls")}
+
+
+@asynccontextmanager
+async def screen_at(socket: str, token: str = TOKEN) -> AsyncIterator[Screen]:
+    async with connect(socket, proxy=None) as connection:
+        await connection.send(msgspec.json.encode({"type": "hello", "token": token}), text=True)
+        yield Screen(connection)
+
+
+async def get(url: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+    def ask() -> tuple[int, dict[str, str], bytes]:
+        try:
+            with urlopen(Request(url, method=method), timeout=10) as answer:  # noqa: S310 # our own server
+                return answer.status, dict(answer.headers), answer.read()
+        except HTTPError as error:
+            return error.code, dict(error.headers), error.read()
+
+    return await asyncio.to_thread(ask)
+
+
+def value_of(wall: Running, name: str, **labels: str) -> float | None:
+    return wall.server.metrics.registry.get_sample_value(name, labels)
+
+
+# protocol
+
+
+async def test_a_snapshot_comes_first_then_numbered_changes() -> None:
+    async with running_wall() as wall:
+        wall.floor.begin()
+        wall.floor.say("call.offered", "c1", caller="138****0001", queue="售后")
+        async with screen_at(wall.socket) as screen:
+            first = await screen.next()
+            assert first["type"] == "snapshot"
+            assert abs(first["now"] - time.time()) < 30
+            assert {c["id"] for c in first["calls"]} == {"c1"}
+            wall.floor.say("agent.ringing", "c1", agent="101", agent_name="王芳")
+            await screen.until(lambda s: s.calls["c1"]["phase"] == "ringing")
+            assert screen.calls["c1"]["agents"] == [{"id": "101", "name": "王芳"}]
+
+
+async def test_two_screens_end_with_the_same_picture_as_a_late_one() -> None:
+    async with running_wall() as wall:
+        wall.floor.begin()
+        async with screen_at(wall.socket) as early, screen_at(wall.socket) as other:
+            now = time.time()
+            for i in range(40):
+                wall.floor.say("call.offered", f"c{i}", now - 30)
+                wall.floor.say("agent.ringing", f"c{i}", now - 30 + i / 2, agent=str(i))
+                if i % 3 == 0:
+                    wall.floor.say("call.ended", f"c{i}", now, by="customer")
+                await asyncio.sleep(0)
+            wall.floor.wait(now)
+            wall.floor.alert(change("last", call="c1"))
+            await early.until(lambda s: "last" in s.alerts)
+            await other.until(lambda s: "last" in s.alerts)
+            async with screen_at(wall.socket) as late:
+                await late.next()
+                assert (early.calls, early.alerts, early.parts) == (late.calls, late.alerts, late.parts)
+                assert (other.calls, other.alerts, other.parts) == (late.calls, late.alerts, late.parts)
+
+
+async def test_an_alert_delivered_twice_is_told_once() -> None:
+    async with running_wall() as wall:
+        wall.floor.begin()
+        async with screen_at(wall.socket) as screen:
+            await screen.next()
+            for _ in range(3):
+                wall.floor.alert(change("a1"))
+            wall.floor.alert(change("a2"))
+            await screen.until(lambda s: "a2" in s.alerts)
+            assert screen.told == ["a1", "a2"]
+            assert screen.parts["counts"]["warning"] == 2
+
+
+async def test_without_news_there_is_a_beat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hubs, "BEAT_S", 0.05)
+    async with running_wall() as wall:
+        wall.floor.begin()
+        async with screen_at(wall.socket) as screen:
+            await screen.until(lambda s: [m["type"] for m in s.messages[-2:]] == ["beat", "beat"])
+            assert screen.messages[-1]["n"] == screen.messages[-2]["n"]
+            assert screen.messages[-1]["now"] > screen.messages[-2]["now"]
+
+
+async def test_unreadable_messages_are_counted_and_the_others_go_on() -> None:
+    async with running_wall() as wall:
+        wall.floor.begin()
+        future = msgspec.json.encode({"type": "call.offered", "call": "future", "at": time.time() + 3600})
+        for bad in (b"", b"\xff\x00", b"{", b"[]", b'{"type":"call.sung","call":"c","at":1}', future):
+            wall.source.put("calls", bad, key=b"c")
+        for bad in (b"", b"{}", b"[" * 100_000):
+            wall.source.put("alerts", bad)
+            wall.source.put("heartbeats", bad)
+        wall.floor.say("call.offered", "c1")
+        async with screen_at(wall.socket) as screen:
+            await screen.until(lambda s: "c1" in s.calls)
+            assert screen.parts["status"]["unreadable"] == 12
+            assert screen.calls.keys() == {"c1"}
+
+
+async def test_the_detectors_own_ticks_are_no_calls() -> None:
+    async with running_wall() as wall:
+        wall.floor.begin()
+        tick = msgspec.json.encode({"type": "call.offered", "call": f"{heartbeat.CALL}:3", "at": time.time()})
+        wall.source.put("calls", tick, key=heartbeat.CALL.encode())
+        wall.source.put("calls", tick)
+        async with screen_at(wall.socket) as screen:
+            assert (await screen.next())["calls"] == []
+
+
+async def test_the_past_is_told_as_one_snapshot() -> None:
+    async with running_wall() as wall, screen_at(wall.socket) as screen:
+        await screen.until(lambda s: s.parts["status"]["feed"]["state"] == "connecting")
+        wall.source.sink.restart()
+        await screen.until(lambda s: s.parts["status"]["feed"]["state"] == "reading")
+        for i in range(50):
+            wall.floor.say("call.offered", f"c{i}")
+        wall.source.sink.live()
+        await screen.until(lambda s: s.parts["status"]["feed"]["state"] == "live")
+        assert screen.messages[-1]["type"] == "snapshot"
+        assert len(screen.calls) == 50
+        assert not [m for m in screen.messages if m["type"] == "change" and m["set"].get("calls")]
+
+
+# slow screens
+
+
+class _Stage:
+    def snapshot(self) -> Json:
+        return {"whole": True}
+
+    def stamp(self) -> Json:
+        return {"now": 0}
+
+
+class _SlowLine:
+    """Messages wait in it until the test takes them; `send` blocks while `open` is not set."""
+
+    def __init__(self) -> None:
+        self.sent: asyncio.Queue[Json] = asyncio.Queue()
+        self.open = asyncio.Event()
+
+    async def send(self, message: bytes) -> None:
+        self.sent.put_nowait(msgspec.json.decode(message))
+        await self.open.wait()
+
+
+async def test_a_slow_screen_is_given_a_snapshot_instead_of_a_queue_without_end() -> None:
+    resyncs: list[int] = []
+    hub, line = Hub(_Stage(), log=10, on_resync=lambda: resyncs.append(1)), _SlowLine()
+    feed = asyncio.create_task(hub.feed(line.send))
+    assert (await line.sent.get())["n"] == 0
+    hub.publish(Change(n, "counts", "", Counts("d", offered=n), urgent=True) for n in range(1, 500))
+    line.open.set()
+    late = await line.sent.get()
+    assert (late["type"], late["n"], resyncs) == ("snapshot", 499, [1])
+    hub.publish([Change(500, "counts", "", Counts("d", offered=500), urgent=True)])
+    following = await line.sent.get()
+    assert (following["type"], following["after"], following["n"]) == ("change", 499, 500)
+    feed.cancel()
+
+
+async def test_many_changes_of_one_thing_are_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hubs, "GATHER_S", 1000)
+    hub, line = Hub(_Stage()), _SlowLine()
+    line.open.set()
+    feed = asyncio.create_task(hub.feed(line.send))
+    assert (await line.sent.get())["n"] == 0
+    for n in range(1, 31):
+        hub.publish([Change(n, "counts", "", Counts("d", offered=n))])
+        await asyncio.sleep(0)
+    hub.publish([Change(31, "alerts", "a1", None, urgent=True)])  # at once, and everything before it with it
+    told = await line.sent.get()
+    assert (told["after"], told["n"], told["set"]["counts"]["offered"]) == (0, 31, 30)
+    assert told["gone"] == {"alerts": ["a1"]}
+    feed.cancel()
+
+
+# access
+
+
+@pytest.mark.parametrize(
+    "hello", [b'{"type":"hello","token":"wrong"}', b'{"type":"hello"}', b"{", b"[]", '{"type":"hello","token":"错"}']
+)
+async def test_a_wrong_or_missing_token_is_turned_away_with_its_own_code(hello: bytes | str) -> None:
+    async with running_wall() as wall:
+        wall.floor.begin()
+        async with connect(wall.socket, proxy=None) as socket:
+            await socket.send(hello)
+            with pytest.raises(ConnectionClosed):
+                await socket.recv()
+            assert socket.close_code == server.NOT_ALLOWED
+        assert value_of(wall, "sansheng_wall_refused_total", reason="token") == 1
+
+
+async def test_a_screen_that_does_not_greet_is_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HELLO_S", 0.05)
+    async with running_wall() as wall, connect(wall.socket, proxy=None) as socket:
+        with pytest.raises(ConnectionClosed):
+            await socket.recv()
+        assert socket.close_code == server.NOT_ALLOWED
+
+
+async def test_a_screen_has_nothing_to_say_and_no_room_to_say_it() -> None:
+    async with running_wall() as wall:
+        async with screen_at(wall.socket) as screen:
+            await screen.next()
+            await screen.socket.send("more")
+            with pytest.raises(ConnectionClosed):
+                while True:
+                    await screen.socket.recv()
+            assert screen.socket.close_code == server.UNEXPECTED
+        async with screen_at(wall.socket, "x" * server.HELLO_BYTES) as screen:
+            with pytest.raises(ConnectionClosed):
+                await screen.socket.recv()
+            assert screen.socket.close_code == 1009
+
+
+async def test_only_its_own_page_may_open_the_websocket() -> None:
+    async with running_wall() as wall:
+        async with connect(wall.socket, proxy=None, origin=Origin(wall.base)):
+            pass
+        for origin in ("https://evil.example", "http://127.0.0.1:1", "null"):
+            with pytest.raises(InvalidStatus) as refused:
+                async with connect(wall.socket, proxy=None, origin=Origin(origin)):
+                    pass
+            assert refused.value.response.status_code == 403
+        assert value_of(wall, "sansheng_wall_refused_total", reason="origin") == 3
+
+
+async def test_a_token_is_made_where_none_is_set() -> None:
+    async with running_wall(token="") as wall, running_wall(token="") as other:
+        token = wall.address.partition("#token=")[2]
+        assert len(token) >= 20
+        assert token != other.address.partition("#token=")[2]
+        async with screen_at(wall.socket, token) as screen:
+            assert (await screen.next())["type"] == "snapshot"
+
+
+async def test_nothing_personal_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", logger="dashboards")
+    async with running_wall() as wall:
+        wall.floor.begin()
+        wall.source.put("calls", b'{"type":"call.offered","caller":"13800138000","call":"c"}')
+        wall.source.put("alerts", '{"agent_name":"王芳"}'.encode())
+        async with screen_at(wall.socket, "guess") as screen:
+            with suppress(ConnectionClosed):
+                await screen.socket.recv()
+    for secret in ("13800138000", "王芳", TOKEN, "guess"):
+        assert secret not in caplog.text
+
+
+# pages and health
+
+
+async def test_pages_carry_their_guards() -> None:
+    async with running_wall() as wall:
+        for path, kind in (("/", "text/html"), ("/wall.css", "text/css"), ("/wall.js", "text/javascript")):
+            status, headers, body = await get(wall.base + path)
+            assert (status, headers["Content-Type"].partition(";")[0]) == (200, kind)
+            assert body
+            assert headers["Content-Security-Policy"].startswith("default-src 'self';")
+            assert headers["X-Content-Type-Options"] == "nosniff"
+            assert headers["Referrer-Policy"] == "no-referrer"
+            assert headers["Cache-Control"] == "no-store"
+
+
+async def test_a_page_has_nothing_inline_and_names_no_other_host() -> None:
+    static = Path(server.__file__).parent / "static"
+    page = (static / "index.html").read_text("utf-8")
+    assert "style=" not in page
+    assert "<style" not in page
+    assert "<script>" not in page
+    for file in static.iterdir():
+        text = file.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert "http://" not in text
+        assert "https://" not in text
+        assert "innerHTML" not in text
+
+
+async def test_other_paths_lead_nowhere() -> None:
+    async with running_wall() as wall:
+        for path in (
+            "/server.py",
+            "/../server.py",
+            "/static/wall.js",
+            "/%2e%2e/server.py",
+            "/wall.js/",
+            "//etc/passwd",
+        ):
+            assert (await get(wall.base + path))[0] == 404
+        status, _, body = await get(wall.base + "/", "HEAD")
+        assert (status, body) == (200, b"")
+
+
+async def test_healthz_says_whether_the_wall_is_live_and_why_not() -> None:
+    async with running_wall() as wall:
+        assert (await get(wall.base + "/healthz"))[0] == 503
+        wall.floor.begin()
+        status, _, body = await get(wall.base + "/healthz")
+        assert (status, msgspec.json.decode(body)["detect"]) == (200, "ok")
+        wall.source.sink.gone("no answer")
+        status, _, body = await get(wall.base + "/healthz")
+        assert (status, msgspec.json.decode(body)["reason"]) == (503, "no answer")
+
+
+async def test_a_port_in_use_and_an_unknown_timezone_are_said_at_once() -> None:
+    async with running_wall() as wall:
+        port = int(wall.base.rpartition(":")[2])
+        with pytest.raises(OSError, match="in use"):
+            await server.run(wall_settings(port=port))
+    with pytest.raises(ValueError, match=r"wall\.timezone: unknown timezone 'Mars/Olympus'"):
+        await server.run(wall_settings(timezone="Mars/Olympus"))
+
+
+async def test_a_source_that_ends_ends_the_wall() -> None:
+    class Ending:
+        async def run(self, _sink: object) -> None:
+            raise asyncio.CancelledError
+
+    with pytest.raises(ExceptionGroup, match="unhandled errors"):
+        await server.WallServer(wall_settings(), Ending()).run()
+
+
+async def test_it_ends_cleanly_and_tells_its_screens() -> None:
+    async with running_wall() as wall:
+        connection = await connect(wall.socket, proxy=None)
+        await connection.send(msgspec.json.encode({"type": "hello", "token": TOKEN}), text=True)
+        await connection.recv()
+    with pytest.raises(ConnectionClosed):
+        while True:
+            await connection.recv()
+    assert connection.close_code == 1001
+
+
+# the topics of a real broker
+
+
+def kafka_settings(bootstrap: str, prefix: str) -> Settings:
+    topics.apply(bootstrap, topics.specs(3, prefix))
+    return Settings(
+        kafka=bootstrap, topic_prefix=prefix, partitions=3, wall={"port": 0, "token": TOKEN}, metrics={"wall": 0}
+    )
+
+
+@asynccontextmanager
+async def wall_on(settings: Settings) -> AsyncIterator[str]:
+    """The real thing, as `sansheng wall` runs it; gives the websocket's address."""
+    address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(server.run(settings, ready=address.set_result))
+    try:
+        base = (await asyncio.wait_for(address, 10)).partition("/#")[0]
+        yield base.replace("http", "ws", 1) + "/live"
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def producer_at(settings: Settings) -> AsyncIterator[Callable[[str, bytes, bytes], Any]]:
+    producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap)
+    await producer.start()
+    try:
+        yield lambda topic, key, value: producer.send_and_wait(settings.topic(topic), value, key)
+    finally:
+        await producer.stop()
+
+
+def offered(call: str) -> bytes:
+    return msgspec.json.encode({"type": "call.offered", "call": call, "at": time.time()})
+
+
+async def test_a_wall_reads_what_was_then_what_comes(kafka: str, prefix: str) -> None:
+    settings = await asyncio.to_thread(kafka_settings, kafka, prefix)
+    async with producer_at(settings) as put:
+        for i in range(20):
+            await put("calls", f"c{i}".encode(), offered(f"c{i}"))
+        await put("calls", b"c0", b"not an event")
+        await put("alerts", b"c1", alerts.render(change("a1", call="c1")))
+        async with wall_on(settings) as address, screen_at(address) as screen:
+            await screen.until(lambda s: s.parts["status"]["feed"]["state"] == "live")
+            assert screen.calls.keys() == {f"c{i}" for i in range(20)}
+            assert list(screen.alerts) == ["a1"]
+            assert screen.parts["status"]["unreadable"] == 1
+            beat = heartbeat.Heartbeat(component="detect", instance="1", at=time.time())
+            await put("heartbeats", b"1", heartbeat.render(beat))
+            await put(
+                "calls",
+                b"c1",
+                msgspec.json.encode({"type": "agent.ringing", "call": "c1", "at": time.time(), "agent": "101"}),
+            )
+            await put("alerts", b"c1", alerts.render(change("a1", call="c1", state="cleared", at=time.time())))
+            await screen.until(lambda s: "over_at" in s.alerts["a1"] and s.calls["c1"]["phase"] == "ringing")
+            await screen.until(lambda s: s.parts["status"]["detect"]["state"] == "ok")
+
+
+async def test_two_walls_show_the_same(kafka: str, prefix: str) -> None:
+    settings = await asyncio.to_thread(kafka_settings, kafka, prefix)
+    async with AsyncExitStack() as stack:
+        put = await stack.enter_async_context(producer_at(settings))
+        screens = []
+        for _ in range(2):
+            address = await stack.enter_async_context(wall_on(settings))
+            screens.append(await stack.enter_async_context(screen_at(address)))
+        await put("calls", b"c1", offered("c1"))
+        for screen in screens:
+            await screen.until(lambda s: "c1" in s.calls)
+        assert screens[0].calls == screens[1].calls
+
+
+async def test_missing_topics_are_said_and_waited_for(kafka: str, prefix: str) -> None:
+    settings = Settings(kafka=kafka, topic_prefix=prefix, wall={"port": 0, "token": TOKEN}, metrics={"wall": 0})
+    async with wall_on(settings) as address, screen_at(address) as screen:
+        await screen.until(lambda s: s.parts["status"]["feed"]["state"] == "gone")
+        assert f"{prefix}alerts" in screen.parts["status"]["feed"]["detail"]
+        await asyncio.to_thread(topics.apply, kafka, topics.specs(3, prefix))
+        await screen.until(lambda s: s.parts["status"]["feed"]["state"] == "live")
+
+
+async def test_a_broker_that_goes_is_missed_and_read_on_when_it_is_back(
+    tmp_path: Path, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_source, "PROBE_TIMEOUT_S", 1.0)
+    broker = EmbeddedKafka(tmp_path, port=0, libs=LIBS, outlive=True)
+    await asyncio.to_thread(broker.start)
+    try:
+        settings = await asyncio.to_thread(kafka_settings, broker.bootstrap, prefix)
+        async with wall_on(settings) as address, screen_at(address) as screen:
+            async with producer_at(settings) as put:
+                await put("calls", b"before", offered("before"))
+                await screen.until(lambda s: "before" in s.calls)
+            await asyncio.to_thread(broker.stop)
+            await screen.until(lambda s: s.parts["status"]["feed"]["state"] == "gone")
+            assert "before" in screen.calls
+            await asyncio.to_thread(broker.start)
+            async with producer_at(settings) as put:
+                await put("calls", b"after", offered("after"))
+            await screen.until(lambda s: s.parts["status"]["feed"]["state"] == "live" and "after" in s.calls)
+            assert screen.calls.keys() == {"before", "after"}
+            assert screen.parts["counts"]["offered"] == 2
+    finally:
+        await asyncio.to_thread(broker.stop)

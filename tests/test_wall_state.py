@@ -1,0 +1,374 @@
+"""The wall's state: what is on the screen, told by events alone and by time that the test gives."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from dashboards.wall.state import CLEARED_SHOWN_S, ENDED_SHOWN_S, RECENT, Wall, midnight_before, read_from
+from dashboards.wall.views import Card, Change, Feed, Person, Tile
+from streams import events
+from streams.core import KEEP_ENDED_S, SILENT_S
+from streams.heartbeat import DEAD_AFTER_S, Component, Heartbeat
+from tests.wall_script import change
+
+ZONE = ZoneInfo("Asia/Shanghai")
+#: A Thursday, ten in the morning in Shanghai.
+NOW = datetime(2026, 3, 5, 10, tzinfo=ZONE).timestamp()
+LINGER_S = 600.0
+
+
+@pytest.fixture
+def wall() -> Wall:
+    return Wall(zone=ZONE, linger_s=LINGER_S, now=NOW)
+
+
+def say(wall: Wall, type_: str, at: float, call: str = "c1", **fields: Any) -> None:
+    wall.take_call(events.from_dict({"type": type_, "call": call, "at": at, **fields}))
+
+
+def talk(wall: Wall, at: float, call: str = "c1", *, rang: float = 5, agent: str = "101") -> None:
+    """Offered and ringing at `at - rang`, answered at `at`."""
+    say(wall, "call.offered", at - rang, call, queue="售后", caller="138****0001")
+    say(wall, "agent.ringing", at - rang, call, agent=agent, agent_name="王芳")
+    say(wall, "call.answered", at, call, agent=agent)
+
+
+def tiles(wall: Wall) -> dict[str, Tile]:
+    return {tile.id: tile for tile in wall.snapshot()["calls"]}
+
+
+def cards(wall: Wall) -> dict[str, Card]:
+    return {card.id: card for card in wall.snapshot()["alerts"]}
+
+
+def counts(wall: Wall) -> dict[str, int]:
+    found = wall.snapshot()["counts"]
+    return {name: getattr(found, name) for name in found.__struct_fields__ if name != "day"}
+
+
+def beat(wall: Wall, component: Component, at: float, *, ok: bool = True, instance: str = "1", detail: str = "") -> None:
+    wall.take_heartbeat(Heartbeat(component=component, instance=instance, at=at, ok=ok, detail=detail), at)
+
+
+# the floor
+
+
+def test_a_call_is_a_tile_that_says_who_and_since_when(wall: Wall) -> None:
+    talk(wall, NOW)
+    wall.collect(NOW)
+    assert tiles(wall)["c1"] == Tile(
+        id="c1", phase="talking", since=NOW, begun_at=NOW - 5, agents=(Person("101", "王芳"),),
+        queue="售后", caller="138****0001", answered=True,
+    )  # fmt: skip
+
+
+def test_several_phones_ring_and_the_clock_is_that_of_the_longest_ring(wall: Wall) -> None:
+    say(wall, "call.offered", NOW - 9)
+    say(wall, "agent.ringing", NOW - 8, agent="101")
+    say(wall, "agent.ringing", NOW - 6, agent="102")
+    say(wall, "agent.missed", NOW - 1, agent="101")
+    wall.collect(NOW)
+    tile = tiles(wall)["c1"]
+    assert (tile.phase, tile.since, tile.agents) == ("ringing", NOW - 6, (Person("102"),))
+
+
+def test_a_transfer_names_where_it_goes(wall: Wall) -> None:
+    talk(wall, NOW - 9)
+    say(wall, "call.transferring", NOW, agent="101", to="102")
+    wall.collect(NOW)
+    assert (tiles(wall)["c1"].agents, tiles(wall)["c1"].to) == ((Person("101", "王芳"),), Person("102"))
+
+
+def test_an_ended_call_is_shown_briefly_then_leaves(wall: Wall) -> None:
+    talk(wall, NOW - 60)
+    say(wall, "call.ended", NOW, by="agent")
+    wall.collect(NOW + ENDED_SHOWN_S - 0.1)
+    assert (tiles(wall)["c1"].phase, tiles(wall)["c1"].ended_by) == ("ended", "agent")
+    [left] = [c for c in wall.collect(NOW + ENDED_SHOWN_S) if c.kind == "calls"]
+    assert (left.id, left.view) == ("c1", None)
+    assert tiles(wall) == {}
+
+
+def test_ticks_words_and_ends_of_unknown_calls_put_nothing_on_the_floor(wall: Wall) -> None:
+    say(wall, "tick", NOW, "t")
+    say(wall, "transcript", NOW, "w", role="agent", text="您好", start=NOW, end=NOW, final=True)
+    say(wall, "call.ended", NOW, "e", by="customer")
+    wall.collect(NOW)
+    assert tiles(wall) == {}
+
+
+def test_a_call_that_fell_silent_leaves_the_floor(wall: Wall) -> None:
+    talk(wall, NOW)
+    wall.collect(NOW + SILENT_S - 1)
+    assert "c1" in tiles(wall)
+    wall.collect(NOW + SILENT_S + 61)
+    wall.collect(NOW + SILENT_S + 61 + ENDED_SHOWN_S)
+    assert tiles(wall) == {}
+
+
+def test_a_redelivered_event_and_a_clock_that_jumps_back_change_no_tile(wall: Wall) -> None:
+    say(wall, "call.offered", NOW, seq=1)
+    say(wall, "agent.ringing", NOW + 1, agent="101", seq=2)
+    say(wall, "call.answered", NOW + 5, agent="101", seq=3)
+    wall.collect(NOW + 6)
+    before = tiles(wall)
+    say(wall, "agent.ringing", NOW + 1, agent="101", seq=2)
+    assert [c for c in wall.collect(NOW + 6) if c.kind == "calls"] == []
+    assert tiles(wall) == before
+    say(wall, "call.held", NOW - 3600, seq=4)  # the sender's clock is now an hour behind
+    wall.collect(NOW + 6)
+    assert tiles(wall)["c1"].phase == "held"
+
+
+# alerts
+
+
+def test_an_alert_is_opened_raised_cleared_and_leaves_after_a_while(wall: Wall) -> None:
+    talk(wall, NOW - 300)
+    wall.take_alert(change(severity="notice", at=NOW))
+    wall.take_alert(change(state="raised", severity="warning", at=NOW + 30, says="两分钟"))
+    wall.collect(NOW + 31)
+    card = cards(wall)["a1"]
+    assert (card.severity, card.opened_at, card.says, card.ongoing) == ("warning", NOW, "两分钟", True)
+    wall.take_alert(change(state="cleared", severity="warning", at=NOW + 40, says="结束"))
+    wall.collect(NOW + 41)
+    assert (cards(wall)["a1"].over_at, cards(wall)["a1"].says) == (NOW + 40, "结束")
+    wall.collect(NOW + 40 + CLEARED_SHOWN_S - 0.1)
+    assert "a1" in cards(wall)
+    wall.collect(NOW + 40 + CLEARED_SHOWN_S)
+    assert cards(wall) == {}
+    assert [c.id for c in wall.snapshot()["recent"]] == ["a1"]
+
+
+LIFE = [
+    change(severity="notice", at=NOW),
+    change(state="raised", severity="warning", at=NOW + 30),
+    change(state="raised", severity="critical", at=NOW + 60),
+    change(state="cleared", severity="critical", at=NOW + 90),
+]
+
+
+def test_changes_delivered_again_change_nothing(wall: Wall) -> None:
+    talk(wall, NOW - 300)
+    for n, life in enumerate(LIFE):
+        wall.take_alert(life)
+        wall.collect(NOW + 91)
+        for old in LIFE[: n + 1]:
+            wall.take_alert(old)
+        assert wall.collect(NOW + 91) == ()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_disorder_ends_in_the_same_place(wall: Wall, seed: int) -> None:
+    talk(wall, NOW - 300)
+    for life in random.Random(seed).sample(LIFE * 2, k=2 * len(LIFE)):  # noqa: S311 - not for secrets
+        wall.take_alert(life)
+    wall.collect(NOW + 91)
+    card = cards(wall)["a1"]
+    assert (card.severity, card.opened_at, card.over_at) == ("critical", NOW, NOW + 90)
+    assert counts(wall)["critical"] == 1
+
+
+def test_a_late_older_change_never_reopens(wall: Wall) -> None:
+    wall.take_alert(LIFE[-1])
+    wall.collect(NOW + 90 + CLEARED_SHOWN_S)
+    assert cards(wall) == {}
+    wall.take_alert(LIFE[0])
+    wall.take_alert(LIFE[1])
+    wall.collect(NOW + 90 + CLEARED_SHOWN_S)
+    assert cards(wall) == {}
+
+
+def test_what_cannot_be_undone_lingers_then_becomes_history(wall: Wall) -> None:
+    talk(wall, NOW - 60)
+    say(wall, "call.ended", NOW, by="agent")
+    wall.take_alert(change(rule="agent-hung-up-first", at=NOW))
+    wall.collect(NOW + LINGER_S - 1)
+    assert (cards(wall)["a1"].ongoing, cards(wall)["a1"].over_at) == (False, None)
+    wall.collect(NOW + LINGER_S)
+    assert cards(wall) == {}
+    assert [c.id for c in wall.snapshot()["recent"]] == ["a1"]
+    assert counts(wall)["warning"] == 1
+
+
+def test_an_alert_of_a_running_call_stays_however_long(wall: Wall) -> None:
+    talk(wall, NOW - 60)
+    wall.take_alert(change(at=NOW))
+    wall.collect(NOW + 3 * LINGER_S)
+    assert cards(wall)["a1"].ongoing
+
+
+def test_an_alert_that_comes_before_its_call_becomes_ongoing_with_it(wall: Wall) -> None:
+    wall.take_alert(change(at=NOW))
+    wall.collect(NOW)
+    assert not cards(wall)["a1"].ongoing
+    talk(wall, NOW)
+    wall.collect(NOW)
+    assert cards(wall)["a1"].ongoing
+
+
+def test_recent_holds_the_newest_even_when_they_were_over_before_the_wall_began(wall: Wall) -> None:
+    for i in range(RECENT + 5):
+        wall.take_alert(change(f"a{i}", state="cleared", at=NOW - 3000 + i, call=f"c{i}"))
+    wall.collect(NOW)
+    assert [c.id for c in wall.snapshot()["recent"]] == [f"a{i}" for i in range(RECENT + 4, 4, -1)]
+    assert cards(wall) == {}
+
+
+def test_a_redelivery_of_something_long_forgotten_is_left_out(wall: Wall) -> None:
+    wall.take_alert(change(at=read_from(NOW, ZONE) - 1))
+    wall.collect(NOW)
+    assert cards(wall) == {}
+
+
+# the day's counts
+
+
+def test_counts_of_the_day(wall: Wall) -> None:
+    talk(wall, NOW - 100, "quick", rang=10)
+    talk(wall, NOW - 100, "slow", rang=10.1)
+    say(wall, "call.offered", NOW - 50, "gone")
+    say(wall, "call.ended", NOW - 20, "gone", by="customer")
+    say(wall, "call.offered", NOW - 50, "timeout")
+    say(wall, "call.ended", NOW - 20, "timeout", by="system")
+    say(wall, "call.offered", NOW - 2, "waits")
+    say(wall, "call.offered", NOW - 2, "out", direction="outbound")
+    wall.take_alert(change("a1", severity="notice", at=NOW - 9))
+    wall.take_alert(change("a1", state="raised", severity="critical", at=NOW - 5))
+    wall.take_alert(change("a2", call="c2", at=NOW - 5))
+    wall.collect(NOW)
+    assert counts(wall) == {
+        "offered": 5, "answered": 2, "in_time": 1, "abandoned": 1, "decided": 4,
+        "critical": 1, "warning": 1, "notice": 0,
+    }  # fmt: skip
+
+
+def test_an_answer_that_is_logged_after_the_end_is_still_counted(wall: Wall) -> None:
+    say(wall, "call.offered", NOW - 20)
+    say(wall, "agent.ringing", NOW - 9, agent="101")
+    say(wall, "call.ended", NOW, by="customer")
+    wall.collect(NOW)
+    assert counts(wall)["abandoned"] == 1
+    say(wall, "call.answered", NOW - 3, agent="101")
+    wall.collect(NOW)
+    assert (counts(wall)["abandoned"], counts(wall)["answered"]) == (0, 1)
+
+
+def test_counts_outlive_the_call(wall: Wall) -> None:
+    talk(wall, NOW - 60)
+    say(wall, "call.ended", NOW, by="customer")
+    wall.collect(NOW)
+    wall.collect(NOW + KEEP_ENDED_S + 120)
+    assert counts(wall)["answered"] == 1
+
+
+def test_yesterdays_calls_do_not_count_and_midnight_begins_anew(wall: Wall) -> None:
+    midnight = midnight_before(NOW, ZONE)
+    early = Wall(zone=ZONE, linger_s=LINGER_S, now=midnight + 60)
+    talk(early, midnight - 1, "yesterday")
+    talk(early, midnight + 10, "today", rang=3)
+    early.take_alert(change("old", call="yesterday", at=midnight - 1))
+    early.take_alert(change("new", call="today", at=midnight + 20))
+    early.collect(midnight + 60)
+    assert (counts(early)["offered"], counts(early)["warning"]) == (1, 1)
+    assert {"old", "new"} <= cards(early).keys()
+    early.collect(midnight + 86400 + 1)
+    assert (counts(early)["offered"], counts(early)["warning"]) == (0, 0)
+    assert early.snapshot()["counts"].day == "2026-03-06"
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"), [("Asia/Shanghai", "2026-03-05"), ("America/New_York", "2026-03-04"), ("UTC", "2026-03-05")]
+)
+def test_today_is_the_hotlines_day(zone: str, day: str) -> None:
+    wall = Wall(zone=ZoneInfo(zone), linger_s=1, now=NOW)
+    wall.collect(NOW)
+    assert wall.snapshot()["counts"].day == day
+
+
+# numbers
+
+
+def test_changes_are_numbered_without_a_gap_and_lead_to_the_snapshot(wall: Wall) -> None:
+    seen: list[Change] = list(wall.collect(NOW))
+    shown: dict[tuple[str, str], Any] = {}
+    for i in range(30):
+        talk(wall, NOW + i, f"c{i % 7}-{i}")
+        if i % 2:
+            say(wall, "call.ended", NOW + i, f"c{i % 7}-{i}", by="customer")
+        wall.take_alert(change(f"a{i}", call=f"c{i % 7}-{i}", at=NOW + i))
+        seen += wall.collect(NOW + i)
+    seen += wall.collect(NOW + 60)
+    assert [c.n for c in seen] == list(range(1, wall.n + 1))
+    for c in seen:
+        shown[c.kind, c.id] = c.view
+    left = {key: view for key, view in shown.items() if view is not None}
+    assert {i: v for (kind, i), v in left.items() if kind == "calls"} == tiles(wall)
+    assert {i: v for (kind, i), v in left.items() if kind == "alerts"} == cards(wall)
+    assert left["counts", ""] == wall.snapshot()["counts"]
+
+
+def test_nothing_new_is_no_change(wall: Wall) -> None:
+    talk(wall, NOW)
+    wall.take_alert(change(at=NOW))
+    wall.collect(NOW)
+    assert wall.collect(NOW + 1) == ()
+
+
+def test_only_alerts_and_health_are_urgent(wall: Wall) -> None:
+    talk(wall, NOW)
+    wall.take_alert(change(at=NOW))
+    assert {c.kind for c in wall.collect(NOW) if c.urgent} == {"alerts", "status"}
+
+
+# health
+
+
+def test_the_detector_is_waited_for_then_dead_then_alive(wall: Wall) -> None:
+    wall.collect(NOW + DEAD_AFTER_S)
+    assert wall.status.detect.state == "waiting"
+    wall.collect(NOW + DEAD_AFTER_S + 0.1)
+    assert (wall.status.detect.state, wall.status.detect.since) == ("dead", NOW)
+    beat(wall, "detect", NOW + 20)
+    wall.collect(NOW + 20 + DEAD_AFTER_S)
+    assert wall.status.detect.state == "ok"
+    wall.collect(NOW + 20.1 + DEAD_AFTER_S)
+    assert (wall.status.detect.state, wall.status.detect.since) == ("dead", NOW + 20)
+
+
+def test_one_of_two_detectors_is_enough(wall: Wall) -> None:
+    beat(wall, "detect", NOW, instance="1")
+    beat(wall, "detect", NOW + 30, instance="2")
+    wall.collect(NOW + 40)
+    assert wall.status.detect.state == "ok"
+
+
+def test_a_gateway_in_trouble_says_since_when_and_why(wall: Wall) -> None:
+    beat(wall, "asterisk", NOW, ok=False, detail="login refused")
+    wall.collect(NOW)
+    beat(wall, "asterisk", NOW + 5, ok=False, detail="login refused")
+    wall.collect(NOW + 5)
+    assert (wall.status.pbx.state, wall.status.pbx.since, wall.status.pbx.detail) == ("trouble", NOW, "login refused")
+    beat(wall, "asterisk", NOW + 10)
+    wall.collect(NOW + 10)
+    assert wall.status.pbx.state == "ok"
+
+
+def test_heartbeats_that_bring_no_news_are_no_change(wall: Wall) -> None:
+    beat(wall, "detect", NOW)
+    beat(wall, "asterisk", NOW)
+    wall.collect(NOW)
+    beat(wall, "detect", NOW + 5)
+    assert wall.collect(NOW + 5) == ()
+
+
+def test_trouble_with_the_topics_and_unreadable_messages_are_told(wall: Wall) -> None:
+    wall.set_feed(Feed("gone", NOW, "no answer"))
+    wall.take_unreadable()
+    [told] = [c for c in wall.collect(NOW) if c.kind == "status"]
+    assert (told.view.feed.state, told.view.unreadable) == ("gone", 1)  # type: ignore[union-attr]
