@@ -20,9 +20,11 @@ from rich.table import Table
 from streams import alerts, events, metrics
 from streams.alerts import AlertChange
 from streams.events import AnyEvent
-from streams.replay import Problem, read_record, replay
+from streams.problem import Problem
+from streams.replay import read_record, replay
 from streams.rulebook.book import Rulebook, RulebookError, load
 from streams.settings import Settings, config_file
+from streams.telephony.capture import record_capture
 
 app = typer.Typer(
     name="sansheng",
@@ -81,8 +83,6 @@ def book_of(overlays: Iterable[Path]) -> Rulebook:
 
 def items_of(files: list[Path], source: Source) -> Iterator[AnyEvent | Problem]:
     """The events and problems of all files, one after the other."""
-    from streams.telephony.capture import record_capture
-
     read = read_record if source is Source.record else record_capture
     return chain.from_iterable(read(file) for file in files)
 

@@ -101,10 +101,10 @@ def dump(state: CallState) -> bytes:
 
 
 def load(stored: bytes) -> CallState:
-    """The inverse of ``dump``. Raises msgspec.MsgspecError on anything else."""
+    """The inverse of ``dump``, without what kinds remembered that are no more. Raises msgspec.MsgspecError only."""
     state = _decoder.decode(stored)
-    memory = {rule: msgspec.convert(m, MEMORIES[m["kind"]]) for rule, m in state.memory.items()}
-    return replace(state, memory=memory)
+    known = {rule: m for rule, m in state.memory.items() if isinstance(m, dict) and str(m.get("kind")) in MEMORIES}
+    return replace(state, memory={rule: msgspec.convert(m, MEMORIES[m["kind"]]) for rule, m in known.items()})
 
 
 def step(book: Book, state: CallState | None, event: AnyEvent) -> Step:
@@ -119,11 +119,13 @@ def step(book: Book, state: CallState | None, event: AnyEvent) -> Step:
         state = CallState(fold=calls.begin(event), now=event.at, heard_at=event.at)
     if event.seq is not None and event.seq <= state.seq:
         return Step(state, (), state.wake)
+    arrived = event
     state, event, notes = _set_right(state, event)
     changes: list[AlertChange] = []
     state = _advance(book, state, event.at, changes)
-    if _is_over(state, event.at):
-        return Step(None, tuple(changes), None, notes)
+    if _is_over(state, event.at):  # what comes after the call was to be forgotten finds it forgotten
+        anew = step(book, None, arrived)
+        return Step(anew.state, (*changes, *anew.changes), anew.wake, (*notes, *anew.notes))
     if not isinstance(event, Tick):
         state = _take(book, state, event, changes)
     state = replace(state, wake=_next(book, state)[0])
@@ -141,16 +143,21 @@ def _next(book: Book, state: CallState) -> tuple[float, Rule | None]:
 
 
 def _set_right(state: CallState, event: AnyEvent) -> tuple[CallState, AnyEvent, tuple[str, ...]]:
-    """Put the event on the call's own time, and note what was odd about its time."""
+    """Put the event on the call's own time, and note what was odd about its time.
+
+    A time that fits as it is needs no shift: one event that strayed in an hour late, or a second source whose
+    clock is right, must not be pushed ahead because of another's jump.
+    """
     notes: tuple[str, ...] = ()
-    at = event.at if isinstance(event, Tick) else event.at + state.shift
-    if not isinstance(event, Tick) and at < state.heard_at - JUMP_S:
+    fits = isinstance(event, Tick) or event.at >= state.heard_at - calls.LATE_S
+    at = event.at if fits else event.at + state.shift
+    if not fits and at < state.heard_at - JUMP_S:
         notes = (f"at: the clock jumped back {state.heard_at - at:.1f} s; the call goes on from its last event",)
         state, at = replace(state, shift=state.heard_at - event.at), state.heard_at
-    elif calls.is_stale(state.fold, event):
+    event = event if at == event.at else replace(event, at=at)
+    if calls.is_stale(state.fold, event):
         notes = (f"at: {state.fold.latest - at:.1f} s late, too late to be placed; it changes no phase",)
-    seq = state.seq if event.seq is None else event.seq
-    return replace(state, seq=seq), event if at == event.at else replace(event, at=at), notes
+    return replace(state, seq=state.seq if event.seq is None else event.seq), event, notes
 
 
 def _advance(book: Book, state: CallState, at: float, changes: list[AlertChange]) -> CallState:
@@ -203,7 +210,7 @@ def _life(before: Open, finding: Finding) -> tuple[Open, State | None]:
     if before.severity is None:
         return Open(count=before.count + 1, severity=finding.severity, at=finding.at), "opened"
     if SEVERITIES.index(finding.severity) > SEVERITIES.index(before.severity):
-        return replace(before, severity=finding.severity, at=finding.at), "raised"
+        return replace(before, severity=finding.severity, at=max(before.at, finding.at)), "raised"
     return before, None
 
 

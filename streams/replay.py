@@ -9,26 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from streams.alerts import AlertChange
 from streams.core import Book, CallState, step
 from streams.events import AnyEvent, BadEventError, Tick, parse
+from streams.problem import Problem
 
 #: An event this far, seconds, ahead of the line before it is not believed (a lost digit, a broken clock).
 AHEAD_S = 31 * 86400.0
-
-
-class Problem(Struct, frozen=True):
-    """Something in a trace that was left out: where, what, and the mend."""
-
-    where: str
-    text: str
-    mend: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.text}" + (f" ({self.mend})" if self.mend else "")
 
 
 class Driver:
@@ -86,7 +75,7 @@ def read_record(path: Path) -> Iterator[AnyEvent | Problem]:
                 yield parse(line)
             except BadEventError as error:
                 cut = "" if line.endswith(b"\n") else " (the file seems to be cut here)"
-                yield Problem(f"{path.name}:{number}", f"{error}{cut}")
+                yield Problem(f"{error}{cut}", where=f"{path.name}:{number}")
 
 
 def replay(book: Book, items: Iterable[AnyEvent | Problem]) -> Iterator[AlertChange | Problem]:
@@ -99,11 +88,11 @@ def replay(book: Book, items: Iterable[AnyEvent | Problem]) -> Iterator[AlertCha
         if isinstance(item, Problem):
             yield item
         elif before is not None and item.at > before + AHEAD_S:
-            yield Problem(f"call {item.call}", f"at: {item.at - before:.0f} s ahead of the event before; left out")
+            yield Problem(f"at: {item.at - before:.0f} s ahead of the one before; left out", where=f"call {item.call}")
         else:
             before = item.at
             end = max(end, item.at)
             yield from driver.feed(item)
-        yield from (Problem("time", note) for note in driver.notes)
+        yield from (Problem(note) for note in driver.notes)
         driver.notes.clear()
     yield from driver.finish(end)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.telephony.asterisk_blocks import Problem, person, seconds, text
+from streams.problem import Problem
+from streams.telephony.asterisk_blocks import person, seconds, text
 from streams.telephony.capture import BlockParser, TimedBlock, read_capture, record_capture
 from tests.asterisk_tools import FOLDER, NAMES, OWN, SHARED, capture, record
 

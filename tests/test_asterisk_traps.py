@@ -269,6 +269,14 @@ def test_trap_09_dial_states_without_a_channel_are_no_problem() -> None:
     assert caller.uid
 
 
+def test_trap_09_a_local_member_whose_phone_shows_only_in_the_bridge_is_answered_once() -> None:
+    pbx = Pbx()
+    local_member(pbx)
+    seen = [(at, block) for at, block in pbx.blocks if block["Event"] not in ("DialBegin", "DialEnd")]
+    moved = sorted(seen, key=lambda one: one[1]["Event"] == "BridgeEnter")
+    assert rows(record(moved)) == ["0.00 call.offered hotline-local", "4.00 call.answered 101"]
+
+
 def test_trap_10_requests_on_local_halves_and_soft_requests_prove_nothing() -> None:
     pbx = Pbx()
     caller, pair, phone, bridges = local_member(pbx)
@@ -380,6 +388,33 @@ def test_trap_13_an_agent_behind_a_trunk_is_the_number_dialled_and_the_trunk_is_
     assert pbx.record() == ["0.00 call.offered hotline", "0.00 agent.ringing 0912", "1.00 call.offered hotline"]
 
 
+def test_trap_13_a_member_behind_a_local_channel_has_its_phones_number_wherever_the_phone_lives() -> None:
+    """FreePBX: Local/101@from-queue/n, phones in from-internal, no state interface to tell that it is an agent's."""
+    pbx = Pbx()
+    caller = pbx.caller("800")
+    pbx.join(caller)
+    pair = pbx.local("101", caller.linkedid)
+    pbx.say("AgentCalled", caller, pair[0], Queue="q", Interface="Local/101@from-queue/n", MemberName="Ana Lopez")
+    phone = pbx.channel("PJSIP/7001", "101", "from-internal", "s", caller.linkedid)
+    pbx.say("DialBegin", pair[1], phone, DialString="7001")
+    ringing = bare(record(pbx.blocks))[1]
+    assert (ringing["agent"], ringing["agent_name"]) == ("101", "Ana Lopez")
+
+
+def test_trap_13_a_transfer_to_the_outside_world_is_named_by_the_number_dialled() -> None:
+    pbx = Pbx()
+    caller, phone, bridge = pbx.talk()
+    refer(pbx, caller, phone, bridge, "0912")
+    out = pbx.dial_out(caller, "0912")
+    pbx.wait(3)
+    pbx.answer(caller, out, "")
+    assert pbx.record()[3:] == [
+        "2.00 call.transferring 101 0912",
+        "2.00 agent.ringing 0912",
+        "5.00 call.transferred 0912",
+    ]
+
+
 def test_trap_14_time_stamps_are_used_where_they_come() -> None:
     plain, stamped = Pbx(), Pbx()
     for pbx in (plain, stamped):
@@ -401,6 +436,39 @@ def test_trap_14_a_pbx_with_a_wrong_clock_is_put_on_ours(skew_s: float) -> None:
     assert rows(got) == pbx.record()
     (problem,) = translator.take_problems()
     assert f"{skew_s:+.1f} s" in problem.text
+    assert translator.clock_jumps == 1
+
+
+def test_trap_14_blocks_that_waited_keep_the_time_at_which_they_were_sent() -> None:
+    """We were held up for 20 s: everything of that time arrives at once, and no clock is wrong."""
+    pbx = Pbx()
+    caller, phone, bridge = pbx.talk()
+    for _ in range(20):
+        pbx.wait(1)
+        pbx.say("Newstate", caller)
+    pbx.bye(caller, bridge, phone, caller)
+    translator, got = Translator(), []
+    for at, block in pbx.blocks:
+        arrived = T0 + 22 if at > T0 + 2 else at
+        got += translator.feed(block | {"Timestamp": f"{at:.6f}"}, arrived)
+    assert rows(got) == pbx.record()
+    assert translator.clock_jumps == 0
+
+
+@pytest.mark.parametrize("quiet_s", [10, 30])
+def test_trap_14_a_pbx_clock_put_back_by_20_s_is_corrected_at_once_or_after_a_minute(quiet_s: float) -> None:
+    """After less than 20 s of quiet its stamps run backwards; after more it could be blocks that waited."""
+    pbx = Pbx()
+    pbx.talk()
+    for _ in range(4):
+        pbx.wait(quiet_s)
+        pbx.say("Frobnicated")
+    pbx.join(pbx.caller(number="34600000002"))
+    translator, got = Translator(), []
+    for at, block in pbx.blocks:
+        sent = at if at <= T0 + 2 else at - 20
+        got += translator.feed(block | {"Timestamp": f"{sent:.6f}"}, at)
+    assert rows(got)[-1] == f"{2 + 4 * quiet_s:.2f} call.offered hotline"
     assert translator.clock_jumps == 1
 
 

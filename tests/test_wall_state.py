@@ -51,7 +51,9 @@ def counts(wall: Wall) -> dict[str, int]:
     return {name: getattr(found, name) for name in found.__struct_fields__ if name != "day"}
 
 
-def beat(wall: Wall, component: Component, at: float, *, ok: bool = True, instance: str = "1", detail: str = "") -> None:
+def beat(
+    wall: Wall, component: Component, at: float, *, ok: bool = True, instance: str = "1", detail: str = ""
+) -> None:
     wall.take_heartbeat(Heartbeat(component=component, instance=instance, at=at, ok=ok, detail=detail), at)
 
 
@@ -329,16 +331,18 @@ def test_only_alerts_and_health_are_urgent(wall: Wall) -> None:
 # health
 
 
+def part(wall: Wall, at: float) -> tuple[str, float]:
+    """The detector's state and since when, at that time."""
+    wall.collect(at)
+    return wall.status.detect.state, wall.status.detect.since
+
+
 def test_the_detector_is_waited_for_then_dead_then_alive(wall: Wall) -> None:
-    wall.collect(NOW + DEAD_AFTER_S)
-    assert wall.status.detect.state == "waiting"
-    wall.collect(NOW + DEAD_AFTER_S + 0.1)
-    assert (wall.status.detect.state, wall.status.detect.since) == ("dead", NOW)
+    assert part(wall, NOW + DEAD_AFTER_S) == ("waiting", NOW)
+    assert part(wall, NOW + DEAD_AFTER_S + 0.1) == ("dead", NOW)
     beat(wall, "detect", NOW + 20)
-    wall.collect(NOW + 20 + DEAD_AFTER_S)
-    assert wall.status.detect.state == "ok"
-    wall.collect(NOW + 20.1 + DEAD_AFTER_S)
-    assert (wall.status.detect.state, wall.status.detect.since) == ("dead", NOW + 20)
+    assert part(wall, NOW + 20 + DEAD_AFTER_S) == ("ok", 0)
+    assert part(wall, NOW + 20.1 + DEAD_AFTER_S) == ("dead", NOW + 20)
 
 
 def test_one_of_two_detectors_is_enough(wall: Wall) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -127,10 +127,10 @@ class Running:
 
 
 @asynccontextmanager
-async def running_wall(**wall: Any) -> AsyncIterator[Running]:
+async def running_wall(clock: Callable[[], float] = time.time, **wall: Any) -> AsyncIterator[Running]:
     """A wall on a free port, fed by a script."""
     source = ScriptedSource()
-    server = WallServer(wall_settings(**wall), source)
+    server = WallServer(wall_settings(**wall), source, clock)
     task = asyncio.create_task(server.run())
     try:
         started = asyncio.create_task(source.started.wait())

@@ -112,7 +112,8 @@ class WallServer:
             await asyncio.wait({source})
         finally:
             source.cancel()
-        raise RuntimeError("the wall's source has ended") from None if source.cancelled() else source.exception()
+            [end] = await asyncio.gather(source, return_exceptions=True)
+        raise RuntimeError("the wall's source has ended") from end
 
     async def _keep_time(self) -> None:
         while True:
@@ -133,7 +134,7 @@ class WallServer:
 
     def live(self) -> None:
         """The past is known: everybody gets it at once."""
-        self._wall.set_feed(Feed("live", since=self._clock()))
+        self._wall.set_feed(Feed("live", since=self._clock(), known=True))
         self._wall.collect(self._clock())
         self._hub.restart(self._wall.n)
 
@@ -141,7 +142,7 @@ class WallServer:
         """Keep what is known and say since when it is old."""
         before = self._wall.feed
         since = before.since if before.state == "gone" else self._clock()
-        self._wall.set_feed(Feed("gone", since, reason))
+        self._wall.set_feed(Feed("gone", since, reason, before.known))
         self._publish()
 
     def take(self, messages: Sequence[Message]) -> None:
@@ -199,7 +200,7 @@ class WallServer:
         return wall
 
     def _set_reading(self) -> None:
-        self._wall.set_feed(Feed("reading", since=self._clock()))
+        self._wall.set_feed(Feed("reading", since=self._clock(), known=self._wall.feed.known))
         self._wall.collect(self._clock())
         self._hub.restart(self._wall.n)
 

@@ -87,11 +87,15 @@ class Part(Struct, frozen=True):
 
 
 class Feed(Struct, frozen=True):
-    """Whether the wall itself reads the topics; ``reading``: catching up with the day's record."""
+    """Whether the wall itself reads the topics; ``reading``: catching up with the day's record.
+
+    ``known``: the day's record has been read once, so that a zero means zero.
+    """
 
     state: Literal["connecting", "reading", "live", "gone"] = "connecting"
     since: float = 0.0
     detail: str = ""
+    known: bool = False
 
 
 class Status(Struct, frozen=True):

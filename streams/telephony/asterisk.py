@@ -3,7 +3,7 @@
 Owns the meaning of each AMI event. No I/O, no clock, no asyncio: :meth:`Translator.feed` takes one block and
 the time at which it arrived. The model behind it is in ``asterisk_channels`` (legs, bridges) and
 ``asterisk_calls`` (calls, what is written when); lists of running calls are read in ``asterisk_snapshot``.
-Trap numbers are those of the capture notes in ``docs/asterisk.md``.
+Trap numbers are those of the capture notes; ``tests/test_asterisk_traps.py`` has a test for each.
 
 How the parties of a call are found: the channel that joins a queue, or that dials an agent's phone from
 outside, is the *customer*; what the queue or the customer's channel dials is an *agent*. Who talks with whom
@@ -20,14 +20,13 @@ from itertools import pairwise
 from typing import Any
 
 from streams.events import AnyEvent, MissedReason, Party
+from streams.problem import Problem
 
-from .asterisk_blocks import NEEDS, Block, Problem, lacking, seconds, text
+from .asterisk_blocks import NEEDS, Block, lacking, seconds, text
 from .asterisk_calls import SAME_MOMENT_S, Call, Calls, Transfer
 from .asterisk_channels import Channels, Directory, Leg
 from .asterisk_clock import Clock
 from .asterisk_snapshot import Snapshot
-
-__all__ = ["Problem", "Translator"]
 
 #: between two digits of a feature code, and from the last one to the hold (features.conf: transferdigittimeout)
 CODE_GAP_S = 3.0
@@ -230,7 +229,11 @@ class Translator:
             return
         if call.transfer is not None:
             call.transfer.away = True
-        if here and all(leg.uid != call.talking for leg in here):
+        talking = self._channels.get(call.talking)
+        if here and talking is not None and talking.local:
+            call.talking = here[0].uid  # only now we see which phone the Local member leads to
+            self._calls.join(call, here[0])
+        elif here and all(leg.uid != call.talking for leg in here):
             self._calls.connect(call, here[0], at)
 
     @staticmethod
@@ -377,14 +380,22 @@ class Translator:
             self.offer(customer, at, dialler=agent)
 
     def _ring(self, call: Call, root: Leg, phone: Leg, at: float, *, from_queue: bool = False) -> None:
-        pair = self._channels.partner(self._channels.get(phone.dialled_by) or phone)
+        through = self._channels.get(phone.dialled_by) or root
+        pair = self._channels.partner(through)
         if pair is not None and not phone.member:
             phone.member = pair.member  # the member is the Local channel, the phone is what it leads to
         if not self._directory.is_agent(phone) and not phone.alias:
-            phone.alias = phone.number or root.dialled
+            phone.alias = self._number_of_stranger(call, through, phone, from_queue)
         attended = call.transfer is not None and call.transfer.mode == "attended"
         consult = root.uid != call.customer and call.talking is not None and (attended or "agent" in call.held)
         self._calls.ring(call, phone, at, consult=consult, from_queue=from_queue)
+
+    def _number_of_stranger(self, call: Call, through: Leg, phone: Leg, from_queue: bool) -> str:
+        """Who is called at a phone that nobody told us is an agent's: on a trunk that is the number dialled."""
+        customer = self._channels.get(call.customer)
+        trunk = customer is not None and customer.endpoint == phone.endpoint
+        dialled = "" if from_queue else through.exten
+        return (dialled or phone.number) if trunk else (phone.number or dialled)
 
     # -- answers and refusals -----------------------------------------------------------------------------
 

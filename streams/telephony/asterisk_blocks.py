@@ -10,27 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from streams.problem import Problem
 
 Block = Mapping[str, "str | list[str]"]
 
 #: ids longer than this cannot be written to the record (``streams.events.Id``)
 LONGEST_ID = 256
 _NOBODY = frozenset({"", "<unknown>", "unknown"})
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that could not be read. ``where`` is file:line or a byte offset, ``mend`` what to do about it."""
-
-    text: str
-    mend: str = ""
-    where: str = ""
-
-    def __str__(self) -> str:
-        place = f"{self.where}: " if self.where else ""
-        return f"{place}{self.text}" + (f" ({self.mend})" if self.mend else "")
 
 
 #: What each event must carry to be of any use. Events that are not listed here are never looked at.

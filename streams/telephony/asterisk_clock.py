@@ -13,10 +13,16 @@ from __future__ import annotations
 
 import math
 
-from .asterisk_blocks import Problem
+from streams.problem import Problem
 
 #: disorder and network delay below this are normal; above it a clock is wrong
 LIMIT_S = 5.0
+#: blocks may come later than they were sent when we were held up; up to this it is no matter of clocks ...
+BACKLOG_S = 120.0
+#: ... unless every block is late for so long
+BACKLOG_LASTS_S = 60.0
+#: a smaller correction is never withdrawn: a quiet minute looks like a clock put forward
+WITHDRAW_S = 60.0
 LATEST_S = 1e11
 
 
@@ -26,7 +32,9 @@ class Clock:
     def __init__(self) -> None:
         self.shift_s = 0.0
         self.jumps = 0
-        self._skew_s = 0.0
+        self._skew_s: float | None = None
+        self._late_since: float | None = None
+        self._latest_sent = -math.inf
         self._latest = -math.inf
         self._problems: list[Problem] = []
 
@@ -55,12 +63,27 @@ class Clock:
         if not math.isfinite(sent):
             self._note(f"Timestamp {stamp[:40]!r} is no number", "the time of arrival is used")
             return arrived
-        if abs(arrived - sent - self._skew_s) > LIMIT_S:
-            self._skew(arrived - sent)
+        if self._skew_s is None:
+            self._skew_s = 0.0
+            if abs(arrived - sent) > LIMIT_S:
+                self._set_skew(arrived - sent)
+        elif self._is_off(arrived, arrived - sent - self._skew_s, self._latest_sent - sent):
+            self._set_skew(arrived - sent)
+        self._latest_sent = sent
         return sent + self._skew_s
 
-    def _skew(self, off_s: float) -> None:
+    def _is_off(self, arrived: float, late_s: float, back_s: float) -> bool:
+        """Whether the PBX's clock has moved. A block that comes early proves it; a late one may have waited."""
+        if back_s > LIMIT_S or not LIMIT_S < late_s <= BACKLOG_S:
+            self._late_since = None
+            return abs(late_s) > LIMIT_S
+        if self._late_since is None:
+            self._late_since = arrived
+        return arrived - self._late_since > BACKLOG_LASTS_S
+
+    def _set_skew(self, off_s: float) -> None:
         self._skew_s = 0.0 if abs(off_s) <= LIMIT_S else off_s
+        self._late_since = None
         self._note(
             f"the PBX's clock is {-off_s:+.1f} s from ours",
             "its time stamps are corrected by that; keep both clocks on NTP",
@@ -75,7 +98,7 @@ class Clock:
                 "calls that are open keep their own time; new calls use the new one",
             )
             return self._latest
-        if self.shift_s > LIMIT_S and -back_s > self.shift_s - LIMIT_S:
+        if self.shift_s > WITHDRAW_S and -back_s >= self.shift_s:
             # the clock has been put right again
             steady -= self.shift_s
             self._note(f"the clock went forward again by {self.shift_s:.1f} s", "the correction is withdrawn")

@@ -19,11 +19,12 @@ from typing import Any
 import msgspec
 
 from streams.events import AnyEvent
+from streams.problem import Problem
 
 from .asterisk import Translator
-from .asterisk_blocks import Problem, text
+from .asterisk_blocks import text
 
-__all__ = ["LARGEST_BLOCK", "BlockParser", "Problem", "TimedBlock", "read_capture", "record_capture"]
+__all__ = ["LARGEST_BLOCK", "BlockParser", "TimedBlock", "read_capture", "record_capture"]
 
 #: bytes; the largest real blocks are some tens of kilobytes (CoreShowChannels rows are single blocks)
 LARGEST_BLOCK = 1 << 20
@@ -86,7 +87,7 @@ class BlockParser:
             if block:
                 yield block, self._block_line
         self._scanned = len(self._buffer)
-        if self._size + len(self._buffer) > self._largest:
+        if self._size + len(self._buffer) > self._largest and self._buffer != b"\r":
             self._too_large()
             self._offset += len(self._buffer)
             self._buffer.clear()

@@ -31,7 +31,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from streams.telephony.capture import Problem, TimedBlock, read_capture
+from streams.problem import Problem
+from streams.telephony.capture import TimedBlock, read_capture
 
 log = logging.getLogger(__name__)
 

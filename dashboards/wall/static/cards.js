@@ -58,7 +58,7 @@ export class Cards {
     const alerts = inOrder(model.alerts.values());
     const open = alerts.filter((a) => !isOver(a));
     put(byId("alerts-title"), words().openAlerts);
-    put(byId("alerts-count"), model.known ? String(open.length) : "");
+    put(byId("alerts-count"), model.filled ? String(open.length) : "");
     this.#fit(alerts, model);
     this.#quiet(open.length === 0, model, state);
     this.#recent(model, alerts.length);

@@ -29,6 +29,11 @@ export class Model {
     return true;
   }
 
+  /** Whether the day's record is known: a zero before that would be a lie. */
+  get filled() {
+    return this.known && this.status.feed.known;
+  }
+
   /** The server's clock, Unix seconds. */
   now() {
     return this.#offsets.length ? local() + Math.max(...this.#offsets) : Date.now() / 1000;

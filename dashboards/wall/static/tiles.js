@@ -14,10 +14,10 @@ const SIZES = [
   { columns: 4, height: 10.2, scale: 1.0 },
   { columns: 5, height: 8.7, scale: 0.84 },
   { columns: 6, height: 7.4, scale: 0.72 },
-  { columns: 6, height: 6.1, scale: 0.76, terse: true },
-  { columns: 7, height: 5.6, scale: 0.68, terse: true },
-  { columns: 8, height: 5.0, scale: 0.6, terse: true },
-  { columns: 9, height: 4.6, scale: 0.54, terse: true },
+  { columns: 6, height: 6.4, scale: 1.0, terse: true },
+  { columns: 7, height: 5.8, scale: 0.92, terse: true },
+  { columns: 8, height: 5.2, scale: 0.84, terse: true },
+  { columns: 9, height: 4.6, scale: 0.74, terse: true },
 ];
 const GAP_REM = 0.6;
 /** How much taller a tile may become where there is room. */
@@ -62,10 +62,10 @@ export class Tiles {
     const calls = [...model.calls.values()].sort((a, b) =>
       rank(a) - rank(b) || PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase) || a.since - b.since || (a.id < b.id ? -1 : 1));
     put(byId("floor-title"), words().floor);
-    put(byId("floor-count"), model.known ? String(calls.filter((c) => c.phase !== "ended").length) : "");
-    this.#summary(calls);
+    put(byId("floor-count"), model.filled ? String(calls.filter((c) => c.phase !== "ended").length) : "");
+    this.#summary(calls, model.filled);
     show(byId("floor-empty"), calls.length === 0);
-    put(byId("floor-empty"), model.known ? words().noCalls : "");
+    put(byId("floor-empty"), model.filled ? words().noCalls : "–");
     this.#place(calls, (call) => WORST_FIRST[worst.get(call.id)]);
     this.tick(model.now());
   }
@@ -78,7 +78,7 @@ export class Tiles {
     }
   }
 
-  #summary(calls) {
+  #summary(calls, filled) {
     const parent = byId("phases");
     for (const phase of PHASES.slice(0, -1)) {
       if (!this.#phases.has(phase)) {
@@ -89,7 +89,7 @@ export class Tiles {
       }
       const [, word, count] = this.#phases.get(phase);
       put(word, words().phase[phase]);
-      put(count, String(calls.filter((c) => c.phase === phase).length));
+      put(count, filled ? String(calls.filter((c) => c.phase === phase).length) : "–");
     }
   }
 

@@ -43,8 +43,8 @@ function drawAll() {
 /** Four times a second: nothing but clocks, and whether the screen may still be believed. */
 function tick() {
   const now = model.now();
-  put(byId("time"), timeOfDay(now, model.zone));
-  put(byId("date"), dateOf(now, model.zone));
+  put(byId("time"), model.known ? timeOfDay(now, model.zone) : "");
+  put(byId("date"), model.known ? dateOf(now, model.zone) : "");
   const next = judge(model, link);
   if (next.state !== verdict.state || next.cause !== verdict.cause) {
     draw();
@@ -107,13 +107,13 @@ function number(id, label, value, shape) {
 function drawNumbers() {
   const { counts } = model;
   const text = words();
-  const figure = (name) => (counts ? String(counts[name]) : "–");
+  const figure = (name) => (model.filled ? String(counts[name]) : "–");
   number("offered", text.offered, figure("offered"));
   number("answered", text.answered, figure("answered"));
-  number("level", text.level(model.inTimeS), counts?.decided ? `${Math.round((100 * counts.in_time) / counts.decided)}%` : "–");
+  number("level", text.level(model.inTimeS), model.filled && counts.decided ? `${Math.round((100 * counts.in_time) / counts.decided)}%` : "–");
   number("abandoned", text.abandoned, figure("abandoned"));
   for (const severity of WORST_FIRST) {
-    number(severity, `${text.alertsToday} ${text.severity[severity]}`, figure(severity), severity);
+    number(severity, text.alertsToday(text.severity[severity]), figure(severity), severity);
   }
 }
 

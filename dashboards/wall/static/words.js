@@ -9,7 +9,7 @@ const zh = {
   answered: "已接听",
   level: (s) => `${s} 秒接通率`,
   abandoned: "客户放弃",
-  alertsToday: "今日告警",
+  alertsToday: (severity) => `今日${severity}告警`,
   severity: { critical: "严重", warning: "警告", notice: "提示" },
   phase: { offered: "排队", ringing: "振铃", talking: "通话", held: "保持", transferring: "转接", ended: "已结束" },
   openAlerts: "当前告警",
@@ -63,7 +63,7 @@ const zh = {
   denied: "无权访问",
   deniedWhy: "访问口令不正确,或地址里没有口令。",
   deniedDo: [
-    "向系统管理员索取监控墙的完整地址(以 #token= 结尾的那一条)",
+    "向系统管理员索取监控墙的完整地址(末尾带 #token=… 的那一条)",
     "在浏览器地址栏粘贴完整地址后回车",
     "监控服务重启后口令可能已更换,请换用新地址",
   ],
@@ -78,7 +78,7 @@ const en = {
   answered: "Answered",
   level: (s) => `Within ${s} s`,
   abandoned: "Abandoned",
-  alertsToday: "Alerts today",
+  alertsToday: (severity) => `${severity} today`,
   severity: { critical: "Critical", warning: "Warning", notice: "Notice" },
   phase: {
     offered: "Queued", ringing: "Ringing", talking: "Talking", held: "On hold", transferring: "Transfer", ended: "Ended",
@@ -103,7 +103,7 @@ const en = {
   waitingMore: "One moment",
   agent: (p) => (p.name ? `${p.name} (${p.id})` : `agent ${p.id}`),
   nobody: "agent unknown",
-  several: (first, n) => `${first} and ${n - 1} more`,
+  several: (first, n) => `${first} +${n - 1}`,
   queue: (q) => `queue ${q}`,
   direct: "direct call",
   to: (who) => `to ${who}`,
@@ -186,7 +186,7 @@ function format(kind, zone) {
   if (!formats.has(key)) {
     const options = kind === "time"
       ? { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }
-      : { year: "numeric", month: "long", day: "numeric", weekday: "long" };
+      : kind === "weekday" ? { weekday: "long" } : { year: "numeric", month: "long", day: "numeric" };
     formats.set(key, new Intl.DateTimeFormat(kind === "time" ? "en-GB" : words().lang, { ...options, timeZone: zone }));
   }
   return formats.get(key);
@@ -196,4 +196,4 @@ function format(kind, zone) {
 export const timeOfDay = (at, zone) => format("time", zone).format(at * 1000);
 
 /** The date of Unix seconds, written out. */
-export const dateOf = (at, zone) => format("date", zone).format(at * 1000);
+export const dateOf = (at, zone) => `${format("date", zone).format(at * 1000)} ${format("weekday", zone).format(at * 1000)}`;
