@@ -1,0 +1,1 @@
+"""How Sansheng is run: the embedded Kafka, the demo, what the system must have."""

@@ -168,6 +168,8 @@ def apply(fold: Fold, event: AnyEvent) -> Fold:
         return _forget(_append(fold, event))
     if event.at >= fold.latest - LATE_S:
         return _refold(fold, event)
+    if _mends_ring(fold.call, event):
+        return replace(fold, call=transition(fold.call, event), base=fold.base and transition(fold.base, event))
     if isinstance(event, CallEnded):  # an end is an end, however late the news
         return _append(fold, replace(event, at=fold.latest))
     return fold
@@ -176,7 +178,12 @@ def apply(fold: Fold, event: AnyEvent) -> Fold:
 def is_stale(fold: Fold, event: AnyEvent) -> bool:
     """Whether ``apply`` will leave ``event`` out because it comes too late to be placed."""
     late = bool(fold.recent) and event.at < fold.latest - LATE_S
-    return is_telephony(event) and late and not isinstance(event, CallEnded)
+    return is_telephony(event) and late and not isinstance(event, CallEnded) and not _mends_ring(fold.call, event)
+
+
+def _mends_ring(call: Call, event: AnyEvent) -> bool:
+    """A ring that goes on is said to have begun earlier: a PBX that lists running calls learns that late."""
+    return isinstance(event, AgentRinging) and event.at < call.ringing.get(event.agent, 0.0)
 
 
 def _append(fold: Fold, event: AnyEvent) -> Fold:
@@ -261,8 +268,8 @@ def _offered(call: Call, event: CallOffered) -> _Facts:
 
 
 def _ringing(call: Call, event: AgentRinging) -> _Facts:
-    ringing = call.ringing if event.agent in call.ringing else {**call.ringing, event.agent: event.at}
-    return {"ringing": ringing, "names": _named(call, event)}
+    since = min(event.at, call.ringing.get(event.agent, event.at))
+    return {"ringing": {**call.ringing, event.agent: since}, "names": _named(call, event)}
 
 
 def _missed(call: Call, event: AgentMissed) -> _Facts:

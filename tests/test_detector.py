@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from streams.alerts import AlertChange
 from streams.events import (
@@ -205,8 +206,6 @@ def _reason(bad: tuple[bytes | None, bytes | None, str], told: list[tuple[str, b
 
 async def test_the_changelog_is_compacted_and_nothing_else(system: System) -> None:
     """#176: a changelog that also deletes by time would forget calls that are still up."""
-    from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
-
     system.start("detect")
     await system.working(1)
     admin = KafkaAdminClient(bootstrap_servers=system.bootstrap)

@@ -235,6 +235,7 @@ async def test_a_slow_screen_is_given_a_snapshot_instead_of_a_queue_without_end(
 
 async def test_many_changes_of_one_thing_are_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hubs, "GATHER_S", 1000)
+    monkeypatch.setattr(hubs, "BEAT_S", 1000)
     hub, line = Hub(_Stage()), _SlowLine()
     line.open.set()
     feed = asyncio.create_task(hub.feed(line.send))
@@ -243,7 +244,7 @@ async def test_many_changes_of_one_thing_are_told_as_one(monkeypatch: pytest.Mon
         hub.publish([Change(n, "counts", "", Counts("d", offered=n))])
         await asyncio.sleep(0)
     hub.publish([Change(31, "alerts", "a1", None, urgent=True)])  # at once, and everything before it with it
-    told = await line.sent.get()
+    told = await asyncio.wait_for(line.sent.get(), 30)
     assert (told["after"], told["n"], told["set"]["counts"]["offered"]) == (0, 31, 30)
     assert told["gone"] == {"alerts": ["a1"]}
     feed.cancel()

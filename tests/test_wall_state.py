@@ -151,7 +151,7 @@ LIFE = [
     change(severity="notice", at=NOW),
     change(state="raised", severity="warning", at=NOW + 30),
     change(state="raised", severity="critical", at=NOW + 60),
-    change(state="cleared", severity="critical", at=NOW + 90),
+    change(state="cleared", severity="critical", at=NOW + 90, says="结束"),
 ]
 
 
@@ -172,7 +172,7 @@ def test_disorder_ends_in_the_same_place(wall: Wall, seed: int) -> None:
         wall.take_alert(life)
     wall.collect(NOW + 91)
     card = cards(wall)["a1"]
-    assert (card.severity, card.opened_at, card.over_at) == ("critical", NOW, NOW + 90)
+    assert (card.severity, card.opened_at, card.over_at, card.says) == ("critical", NOW, NOW + 90, "结束")
     assert counts(wall)["critical"] == 1
 
 

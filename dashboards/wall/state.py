@@ -18,7 +18,6 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Any, NamedTuple
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from dashboards.wall.views import Card, Change, Counts, Feed, Kind, Part, Person, Status, Tile, View
 from streams.alerts import SEVERITIES, AlertChange, Severity
@@ -64,12 +63,11 @@ class Tally(NamedTuple):
 
 
 class Known(Struct, frozen=True):
-    """All that was heard of one alert; ``seen`` holds the (state, severity) pairs, against redelivery."""
+    """What was heard of one alert. Merging a change in takes maxima, so order and repetition do not matter."""
 
     newest: AlertChange
     severity: Severity
     opened_at: float
-    seen: frozenset[tuple[str, str]]
     over_at: float | None = None
 
 
@@ -334,23 +332,18 @@ _ONCE: tuple[Key, ...] = (("recent", ""), ("counts", ""), ("status", ""))
 
 
 def _first(change: AlertChange) -> Known:
-    over_at = change.at if change.state in _CLOSING else None
-    return Known(change, change.severity, change.at, frozenset({(change.state, change.severity)}), over_at)
+    return Known(change, change.severity, change.at, change.at if change.state in _CLOSING else None)
 
 
 def _further(known: Known, change: AlertChange) -> Known:
     """Severity only goes up, the opening only to an earlier time, and what is over stays over."""
-    if (change.state, change.severity) in known.seen:
-        return known
     worse = SEVERITIES.index(change.severity) > SEVERITIES.index(known.severity)
     closes = change.state in _CLOSING and known.over_at is None
-    newer = closes or (known.over_at is None and worse and change.at >= known.newest.at)
-    return replace(
-        known,
+    newer = closes or (known.over_at is None and worse)
+    return Known(
         newest=change if newer else known.newest,
         severity=change.severity if worse else known.severity,
         opened_at=min(known.opened_at, change.at),
-        seen=known.seen | {(change.state, change.severity)},
         over_at=change.at if closes else known.over_at,
     )
 

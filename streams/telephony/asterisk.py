@@ -453,6 +453,9 @@ class Translator:
             phone = self._channels.phone(member)
             call = self._calls.of(phone)
             if call is not None:
+                rang_ms = seconds(block, "RingTime")  # exact here, in milliseconds (trap 1)
+                if rang_ms:
+                    self._calls.rang_since(call, phone, at - rang_ms / 1000)
                 # why, the leg's own cause tells: a rejected offer looks the same here (trap 11)
                 self._calls.stop(call, phone.uid, at, "timeout")
 

@@ -50,6 +50,10 @@ _ROLES: tuple[Role, Role] = ("customer", "agent")
 _WEIGHT: dict[MissedReason | None, int] = {None: 0, "timeout": 1, "unavailable": 2, "rejected": 3}
 
 
+#: Lists tell ages in whole seconds: a start that differs by more, seconds, is not believed.
+_LISTED_WITHIN_S = 1.0
+
+
 @dataclass(slots=True)
 class Ring:
     """A phone that rings, or has just stopped. ``consult``: a colleague is being asked while the customer waits."""
@@ -58,6 +62,7 @@ class Ring:
     agent: str
     consult: bool
     from_queue: bool
+    listed_at: float | None = None  # its start as far as the lists tell, to the second
     stopped_at: float | None = None
     reason: MissedReason | None = None
 
@@ -211,7 +216,7 @@ class Calls:
             return
         agent, name = self._directory.who(leg)
         self.join(call, leg)
-        call.rings[leg.uid] = Ring(leg.uid, agent, consult, from_queue)
+        call.rings[leg.uid] = Ring(leg.uid, agent, consult, from_queue, at if self.snapshot else None)
         if call.transfer is not None:
             call.transfer.colleagues.add(leg.uid)
         self._write(
@@ -219,6 +224,14 @@ class Calls:
                 call=call.id, at=self._unix(call, at), agent=agent, agent_name=name, extra=self._extra(consult)
             )
         )
+
+    def rang_since(self, call: Call, leg: Leg, at: float) -> None:
+        """The true start of a ring that was only listed when we connected: said again with its time."""
+        ring = call.rings.get(leg.uid)
+        if ring is None or ring.listed_at is None or abs(ring.listed_at - at) > _LISTED_WITHIN_S:
+            return
+        ring.listed_at = None
+        self._write(AgentRinging(call=call.id, at=self._unix(call, at), agent=ring.agent, extra={"snapshot": True}))
 
     def stop(self, call: Call, uid: str, at: float, reason: MissedReason | None) -> None:
         """That phone rings no more. ``reason`` None: unknown; the weightiest of several reports counts (trap 11)."""

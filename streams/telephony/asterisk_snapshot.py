@@ -109,7 +109,7 @@ class Snapshot:
         if call is None:
             if not leg.real or leg.call is not None or not self._is_customer(leg, listed):
                 return
-            call = self._offer(leg, self._dialler(leg, listed))
+            call = self._offer(leg, self._dialler(leg, listed), at)
         self._connect(call, leg, at)
 
     def _dialler(self, leg: Leg, listed: list[Leg]) -> Leg | None:
@@ -121,13 +121,13 @@ class Snapshot:
     def _dials(self, agent: Leg, customer: Leg) -> bool:
         return agent.application == "Dial" and agent.linkedid == customer.linkedid and self._is_agent(agent)
 
-    def _offer(self, leg: Leg, dialler: Leg | None) -> Call:
-        queue, earliest, latest = self._waiting.get(leg.uid, ("", -math.inf, math.inf))
-        born = leg.born or (earliest, latest)
+    def _offer(self, leg: Leg, dialler: Leg | None, at: float) -> Call:
+        queue, earliest, _ = self._waiting.get(leg.uid, ("", -math.inf, math.inf))
+        born = leg.born or (earliest, math.inf)
         if not queue and leg.application == "Queue":
             queue = leg.data.partition(",")[0]
-        since = _middle(max(born[0], earliest), min(max(born[1], earliest), latest))
-        return self._book.offer(leg, since, queue=queue, dialler=dialler)
+        since = max(born[0], earliest)  # the earliest possible: nothing that is learnt later may come before it
+        return self._book.offer(leg, since if math.isfinite(since) else at, queue=queue, dialler=dialler)
 
     def _connect(self, call: Call, leg: Leg, at: float) -> None:
         """A new call is answered since the agent's leg exists; a known one, since now."""

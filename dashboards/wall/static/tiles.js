@@ -16,8 +16,8 @@ const SIZES = [
   { columns: 6, height: 7.4, scale: 0.72 },
   { columns: 6, height: 6.4, scale: 1.0, terse: true },
   { columns: 7, height: 5.8, scale: 0.92, terse: true },
-  { columns: 8, height: 5.2, scale: 0.84, terse: true },
-  { columns: 9, height: 4.6, scale: 0.74, terse: true },
+  { columns: 8, height: 5.2, scale: 0.8, terse: true },
+  { columns: 9, height: 4.6, scale: 0.72, terse: true },
 ];
 const GAP_REM = 0.6;
 /** How much taller a tile may become where there is room. */

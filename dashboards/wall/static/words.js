@@ -9,7 +9,7 @@ const zh = {
   answered: "已接听",
   level: (s) => `${s} 秒接通率`,
   abandoned: "客户放弃",
-  alertsToday: (severity) => `今日${severity}告警`,
+  alertsToday: (severity) => `今日告警 · ${severity}`,
   severity: { critical: "严重", warning: "警告", notice: "提示" },
   phase: { offered: "排队", ringing: "振铃", talking: "通话", held: "保持", transferring: "转接", ended: "已结束" },
   openAlerts: "当前告警",
