@@ -186,6 +186,14 @@ def test_a_late_older_change_never_reopens(wall: Wall) -> None:
     assert cards(wall) == {}
 
 
+def test_a_late_raise_counts_but_does_not_change_the_sentence_of_the_end(wall: Wall) -> None:
+    wall.take_alert(change(state="cleared", at=NOW, says="结束"))
+    wall.take_alert(change(state="raised", severity="critical", at=NOW - 1))
+    wall.collect(NOW)
+    assert (cards(wall)["a1"].says, cards(wall)["a1"].over_at) == ("结束", NOW)
+    assert (counts(wall)["critical"], counts(wall)["warning"]) == (1, 0)
+
+
 def test_what_cannot_be_undone_lingers_then_becomes_history(wall: Wall) -> None:
     talk(wall, NOW - 60)
     say(wall, "call.ended", NOW, by="agent")

@@ -71,5 +71,3 @@ def _end(customer: str, log: list[Any]) -> tuple[float, str]:
         if e.get("ua") == customer and e["ev"] == "bye_recv":
             return next(x["t"] for x in reversed(log[:i]) if x["ev"] == "bye_sent"), "agent"
     raise AssertionError(f"{customer}: no end in the truth")
-
-

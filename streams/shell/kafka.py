@@ -42,9 +42,6 @@ from msgspec import Struct
 from rich.console import Console
 
 HOST = "127.0.0.1"
-DEFAULT_PORT = 9392
-DEFAULT_DATA = Path(".run/kafka/data")
-DEFAULT_LIBS = Path(".run/kafka")
 
 READY_S = 60.0
 STOP_S = 20.0
@@ -124,11 +121,11 @@ class EmbeddedKafka:
 
     def __init__(
         self,
-        data: Path = DEFAULT_DATA,
-        port: int = DEFAULT_PORT,
+        data: Path,
+        port: int = 0,
         *,
+        libs: Path,
         controller_port: int | None = None,
-        libs: Path = DEFAULT_LIBS,
         outlive: bool = False,
         console: Console | None = None,
     ) -> None:

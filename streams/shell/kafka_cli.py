@@ -8,29 +8,40 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from streams.settings import Settings
 from streams.shell import kafka
 
 NOT_RUNNING = 3
 
 app = typer.Typer(help="The embedded Kafka: a real broker on this machine, on loopback.", no_args_is_help=True)
 
-Data = Annotated[Path, typer.Option("--data", help="folder of the broker; one broker a folder")]
-Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="port on loopback")]
+Data = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        default_factory=lambda: Settings().run_dir / "kafka" / "data",
+        help="folder of the broker; one broker a folder",
+    ),
+]
+Port = Annotated[
+    int,
+    typer.Option("--port", default_factory=lambda: Settings().kafka_port, min=1, max=65535, help="port on loopback"),
+]
 
 
 @app.command()
-def start(data: Data = kafka.DEFAULT_DATA, port: Port = kafka.DEFAULT_PORT) -> None:
+def start(data: Data, port: Port) -> None:
     """Start the broker and come back when it answers. It stays until `sansheng kafka stop`."""
     begun = time.monotonic()
     try:
-        broker = kafka.EmbeddedKafka(data, port, outlive=True).start()
+        broker = kafka.EmbeddedKafka(data, port, libs=Settings().run_dir / "kafka", outlive=True).start()
     except kafka.BrokerError as error:
         _fail(error)
     typer.echo(f"{_line(broker, data)}, ready after {time.monotonic() - begun:.1f} s")
 
 
 @app.command()
-def stop(data: Data = kafka.DEFAULT_DATA) -> None:
+def stop(data: Data) -> None:
     """Stop the broker, cleanly; fine where none runs."""
     try:
         broker = kafka.stop(data)
@@ -40,7 +51,7 @@ def stop(data: Data = kafka.DEFAULT_DATA) -> None:
 
 
 @app.command()
-def status(data: Data = kafka.DEFAULT_DATA) -> None:
+def status(data: Data) -> None:
     """Say whether the broker runs. Exit code 0: it does; 3: it does not."""
     try:
         broker = kafka.running(data)

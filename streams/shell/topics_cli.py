@@ -6,8 +6,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from streams.settings import Settings
 from streams.shell import topics
-from streams.shell.kafka import DEFAULT_PORT, HOST, BrokerError
+from streams.shell.kafka import BrokerError
 
 DRIFTED = 1
 #: Not ``DRIFTED``: a script must see that nothing was compared.
@@ -15,15 +16,23 @@ UNREACHABLE = 2
 
 app = typer.Typer(help="The topics: create them, and report where a broker differs.", no_args_is_help=True)
 
-Bootstrap = Annotated[str, typer.Option("--kafka", help="host:port of the broker")]
-Partitions = Annotated[int, typer.Option("--partitions", min=1, help="of calls, alerts, verdicts and audio")]
-Prefix = Annotated[str, typer.Option("--prefix", help="put before each topic's name")]
-
-BOOTSTRAP = f"{HOST}:{DEFAULT_PORT}"
+Bootstrap = Annotated[
+    str, typer.Option("--kafka", default_factory=lambda: Settings().bootstrap, help="host:port of the broker")
+]
+Partitions = Annotated[
+    int,
+    typer.Option(
+        "--partitions", default_factory=lambda: Settings().partitions, min=1, help="of calls, alerts, verdicts, audio"
+    ),
+]
+Prefix = Annotated[
+    str,
+    typer.Option("--prefix", default_factory=lambda: Settings().topic_prefix, help="put before each topic's name"),
+]
 
 
 @app.command()
-def apply(bootstrap: Bootstrap = BOOTSTRAP, partitions: Partitions = 16, prefix: Prefix = "") -> None:
+def apply(bootstrap: Bootstrap, partitions: Partitions, prefix: Prefix) -> None:
     """Create missing topics and set what differs. Exit code 1: something is left that only you may change."""
     wanted = topics.specs(partitions, prefix)
     try:
@@ -38,7 +47,7 @@ def apply(bootstrap: Bootstrap = BOOTSTRAP, partitions: Partitions = 16, prefix:
 
 
 @app.command()
-def check(bootstrap: Bootstrap = BOOTSTRAP, partitions: Partitions = 16, prefix: Prefix = "") -> None:
+def check(bootstrap: Bootstrap, partitions: Partitions, prefix: Prefix) -> None:
     """Report where the broker differs; change nothing. Exit code 0: nowhere; 1: drift; 2: no broker."""
     wanted = topics.specs(partitions, prefix)
     try:

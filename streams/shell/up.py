@@ -23,7 +23,7 @@ from pydantic import SecretStr
 
 from streams.settings import Settings
 from streams.shell import topics
-from streams.shell.kafka import BrokerError, EmbeddedKafka
+from streams.shell.kafka import BrokerError, EmbeddedKafka, running
 from streams.shell.running import UnreadyError
 
 Say = Callable[[str], None]
@@ -166,14 +166,19 @@ def _broker(settings: Settings, say: Say, libs: Path) -> Iterator[str]:
         say(f"Kafka: {settings.kafka}")
         yield settings.kafka
         return
-    broker = EmbeddedKafka(settings.run_dir / "kafka" / "data", settings.kafka_port, libs=libs)
+    data = settings.run_dir / "kafka" / "data"
+    if daemon := running(data):  # of `sansheng kafka start`: it outlives us
+        say(f"Kafka: {daemon.engine} {daemon.version} on {daemon.bootstrap}, already running")
+        yield daemon.bootstrap
+        return
+    broker = EmbeddedKafka(data, settings.kafka_port, libs=libs)
     try:
-        running = broker.start()
+        started = broker.start()
     except BrokerError as error:
         raise UnreadyError(str(error)) from None
     try:
-        say(f"Kafka: {running.engine} {running.version} on {running.bootstrap}")
-        yield running.bootstrap
+        say(f"Kafka: {started.engine} {started.version} on {started.bootstrap}")
+        yield started.bootstrap
     finally:
         broker.stop()
 

@@ -1,0 +1,44 @@
+"""``python -m bench``: how fast the fold is, how fast the worker is, and how soon the wall knows.
+
+No figure stands alone: each is printed beside its baseline, measured in the same run on the same machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import fold, wall, worker
+from streams.shell.kafka import EmbeddedKafka
+
+LIBS = Path(".run/kafka")
+
+
+def main() -> None:
+    """Run all benches and print their tables."""
+    console = Console()
+    with console.status("step on one core …"):
+        show(console, "step, one core", fold.run())
+    with tempfile.TemporaryDirectory() as folder, EmbeddedKafka(Path(folder), libs=LIBS) as broker:
+        with console.status("the Faust worker on a backlog …"):
+            show(console, "Faust worker on a backlog, one process", asyncio.run(worker.run(broker.bootstrap)))
+        with console.status("recorded PBX to wall, 60 s in real time …"):
+            show(
+                console, "from the event to the wall, recorded PBX at speed 1", asyncio.run(wall.run(broker.bootstrap))
+            )
+
+
+def show(console: Console, title: str, rows: list[tuple[str, str, str]]) -> None:
+    """One table: what, figure, ratio to the baseline."""
+    table = Table("what", "figure", "against the baseline", title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""Recorded PBX → AMI client → Kafka → Faust → websocket and browser: the same alerts as ``replay``.
+
+All captures are played side by side in their own time (speed 1, about 75 s), once for the whole module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import async_playwright, expect
+
+from streams.alerts import AlertChange
+from streams.replay import replay
+from streams.rulebook.book import load
+from streams.shell.kafka import free_port
+from streams.telephony.capture import record_capture
+from streams.telephony.pbx import Programme, RecordedPbx
+from tests.asterisk_tools import OWN
+from tests.shell_tools import System, at_the_edge
+from tests.wall_client import Screen
+from tests.wall_screenshots import CHROMIUM_FLAGS, chromium
+
+LIMITS = Path(__file__).parent / "rulebooks" / "live"
+TOKEN = "a token for the tests"  # noqa: S105 - of a wall on loopback
+SECRET = "secret"  # noqa: S105 - of the recorded PBX
+#: k is about connecting in mid-call; here everybody is connected from the start, so it would tell another story.
+NAMES = sorted(f.stem for f in OWN.glob("*.jsonl") if not f.stem.startswith("k_"))
+MINUTES = 60.0
+
+
+def expected() -> list[AlertChange]:
+    """What replay says of each capture."""
+    book = load([LIMITS])
+    items = (item for name in NAMES for item in replay(book, record_capture(OWN / f"{name}.jsonl")))
+    return [item for item in items if isinstance(item, AlertChange)]
+
+
+def facts(changes: list[AlertChange]) -> Counter[tuple[str, str, str, str, str | None]]:
+    """What must be the same live and offline: everything but the clock, each change once."""
+    once = {(c.id, c.state, c.severity): c for c in changes}
+    return Counter((c.call, c.rule, c.state, c.severity, c.agent) for c in once.values())
+
+
+@pytest.fixture
+async def system(kafka: str, prefix: str, tmp_path: Path) -> AsyncIterator[System]:
+    async with System(kafka, prefix, tmp_path) as system:
+        yield system
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.skipif(chromium() is None, reason="no Chromium: apt-get install chromium fonts-noto-cjk")
+async def test_live_gives_what_replay_gives_and_a_tile_turns_red(system: System) -> None:
+    wanted, port = expected(), free_port()
+    captures = [OWN / f"{name}.jsonl" for name in NAMES]
+    async with RecordedPbx(captures, port=0, programme=Programme(together=True)) as pbx:
+        limits = {"RULEBOOK": f'["{LIMITS}"]', "WALL__PORT": str(port), "WALL__TOKEN": TOKEN}
+        system.start("detect", **limits)
+        system.start("wall", **limits)
+        await system.working(1)
+        system.start("asterisk", ASTERISK__PORT=str(pbx.port), ASTERISK__SECRET=SECRET, **limits)
+        async with asyncio.timeout(5 * MINUTES):
+            browser = asyncio.create_task(see_red(port))
+            screen = await Screen(port, TOKEN).follow(
+                lambda seen: len(seen) >= sum(1 for _ in facts(wanted).elements())
+            )
+            await browser
+    told = await system.alerts(lambda changes: len(at_the_edge(changes)) >= len(facts(wanted)))
+    assert facts(told) == facts(wanted)
+    assert Counter((s.call, s.rule, s.state, s.severity, s.agent) for s in screen) == facts(wanted)
+
+
+async def see_red(port: int) -> None:
+    """A browser sees a call's tile turn amber, then red, then calm again."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+        page = await browser.new_page(viewport={"width": 1920, "height": 1080})
+        await page.goto(f"http://127.0.0.1:{port}/#token={TOKEN}")
+        red = page.locator('.tile[data-severity="critical"]')
+        await expect(page.locator('.tile[data-severity="warning"]').first).to_be_visible(timeout=120_000)
+        await expect(red.first).to_be_visible(timeout=120_000)
+        call = await red.first.get_attribute("data-call")
+        await expect(page.locator(f'.tile[data-call="{call}"][data-severity="critical"]')).to_have_count(
+            0, timeout=120_000
+        )
+        await browser.close()
