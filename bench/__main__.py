@@ -6,6 +6,7 @@ No figure stands alone: each is printed beside its baseline, measured in the sam
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 from pathlib import Path
 
@@ -20,7 +21,8 @@ LIBS = Path(".run/kafka")
 
 def main() -> None:
     """Run all benches and print their tables."""
-    console = Console()
+    logging.disable(logging.WARNING)  # topics that have just been made are not found at once
+    console = Console(width=110)
     with console.status("step on one core …"):
         show(console, "step, one core", fold.run())
     with tempfile.TemporaryDirectory() as folder, EmbeddedKafka(Path(folder), libs=LIBS) as broker:

@@ -40,10 +40,12 @@ async def run(bootstrap: str) -> list[tuple[str, str, str]]:
     # opened at a deadline carries it as `at`; a raise is stamped by the screen and tells nothing here
     timers = [s.seen_at - s.at for s in seen if s.rule in TIMED and s.state == "opened"]
     events = [s.seen_at - s.at for s in seen if s.state == "cleared" or s.rule not in TIMED]
+    held_back = [s.seen_at - s.at for s in seen if s.state == "cleared" and s.rule == "long-hold"]
     delay = Settings.model_fields["tick_delay_s"].default
     return [
         row("through Kafka only (baseline)", base, base),
         row("event to wall", events, base),
+        row("  of these, ends of a hold (the translator waits for what follows)", held_back, base),
         row(f"deadline to wall (timers; {delay * 1000:.0f} ms of it chosen, tick_delay_s)", timers, base),
     ]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -53,10 +52,10 @@ async def drain(bootstrap: str, expected: int) -> float:
 
 
 async def worker(bootstrap: str, expected: int) -> float:
-    """From the first committed offset to the last: start-up is left out."""
+    """From the first event that was processed to the last: start-up is left out."""
     with tempfile.TemporaryDirectory() as folder:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "streams.cli", "detect", "--kafka", bootstrap],
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "streams.cli", "detect", "--kafka", bootstrap),
             env={
                 **os.environ,
                 "SANSHENG_TOPIC_PREFIX": PREFIX,
@@ -64,14 +63,14 @@ async def worker(bootstrap: str, expected: int) -> float:
                 "SANSHENG_RUN_DIR": folder,
                 "SANSHENG_METRICS__DETECT": "0",
             },
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
         )
         try:
             return await changelog_rate(bootstrap, expected)
         finally:
             child.kill()
-            child.wait()
+            await child.wait()
 
 
 async def changelog_rate(bootstrap: str, expected: int) -> float:

@@ -10,12 +10,14 @@ resolved and false_alarm come from people.
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Literal
+import re
+from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
-from streams.call import Call, Phase
+from streams.call import Call
 
 Severity = Literal["notice", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("notice", "warning", "critical")
@@ -86,27 +88,33 @@ def parse(line: bytes | str) -> AlertChange:
     return _decoder.decode(line)
 
 
-#: How a condition on a phase ended, by the phase that followed.
-_OUTCOME_ZH: dict[Phase, str] = {
-    "offered": "无人接听,来电退回排队",
-    "ringing": "已改由其他坐席振铃",
-    "talking": "客户已与坐席通话",
-    "held": "客户仍在保持中",
-    "transferring": "已开始转接",
-    "ended": "通话已结束",
+#: How a condition ended, by the event that ended it (rows of the call's table).
+_OUTCOME_ZH: dict[str, str] = {
+    "call.answered": "已接听",
+    "consult.answered": "已接听",
+    "agent.missed": "无人接听",
+    "call.held": "客户被置于保持",
+    "call.resumed": "已恢复通话",
+    "call.transferring": "已开始转接",
+    "call.transferred": "客户已接通新坐席",
+    "transfer.failed": "转接未成功",
+    "call.ended": "通话已结束",
 }
-_OUTCOME_EN: dict[Phase, str] = {
-    "offered": "nobody answered, the call is back in the queue",
-    "ringing": "another agent's phone rings now",
-    "talking": "the customer is talking with an agent",
-    "held": "the customer is still on hold",
-    "transferring": "a transfer has begun",
-    "ended": "the call has ended",
+_OUTCOME_EN: dict[str, str] = {
+    "call.answered": "answered",
+    "consult.answered": "answered",
+    "agent.missed": "not answered",
+    "call.held": "the customer was put on hold",
+    "call.resumed": "the conversation goes on",
+    "call.transferring": "a transfer has begun",
+    "call.transferred": "connected with the new agent",
+    "transfer.failed": "the transfer failed",
+    "call.ended": "the call has ended",
 }
 
 
 def duration_zh(seconds: float) -> str:
-    """``14.0`` -> ``14 秒``, ``90`` -> ``1 分 30 秒``, ``2.25`` -> ``2.3 秒``."""
+    """``14.0`` -> ``14 秒``, ``90`` -> ``1 分 30 秒``, ``2.26`` -> ``2.3 秒``."""
     if seconds < 9.95 and abs(seconds - round(seconds)) >= 0.05:
         return f"{seconds:.1f} 秒"
     minutes, rest = divmod(round(seconds), 60)
@@ -141,32 +149,47 @@ def agent_en(agent: str | None, name: str | None) -> str:
 
 
 #: What a sentence of the rulebook may name.
-FIGURES = ("agent", "agents", "duration", "queue", "to", "outcome")
+FIGURES = ("agent", "duration", "queue", "to", "outcome")
 
 
-def figures_zh(call: Call, agent: str | None, seconds: float) -> dict[str, Any]:
-    """The Chinese values of ``FIGURES`` for this call; ``seconds`` is the duration in question."""
-    others = len(call.ringing.keys() - {agent})
-    who = agent_zh(agent, call.name_of(agent))
+def figures_zh(call: Call, agents: Sequence[str], seconds: float, ended_by: str = "") -> dict[str, str]:
+    """The Chinese values of ``FIGURES``: whom it is about, the duration in question, what ended it."""
+    first = agents[0] if agents else None
+    who = agent_zh(first, call.name_of(first))
     return {
-        "agent": who,
-        "agents": f"{who}等 {others + 1} 名坐席" if others and agent in call.ringing else who,
+        "agent": f"{who}等 {len(agents)} 名坐席" if len(agents) > 1 else who,
         "duration": duration_zh(seconds),
-        "queue": f"{call.queue} 队列" if call.queue else "直拨来电",
+        "queue": f"{call.queue}队列" if call.queue else "直拨来电",
         "to": agent_zh(call.transfer_to, call.name_of(call.transfer_to)) if call.transfer_to else "其他坐席",
-        "outcome": _OUTCOME_ZH[call.phase],
+        "outcome": _OUTCOME_ZH.get(ended_by, "情况已解除"),
     }
 
 
-def figures_en(call: Call, agent: str | None, seconds: float) -> dict[str, Any]:
+def figures_en(call: Call, agents: Sequence[str], seconds: float, ended_by: str = "") -> dict[str, str]:
     """The English values of ``FIGURES``."""
-    others = len(call.ringing.keys() - {agent})
-    who = agent_en(agent, call.name_of(agent))
+    first = agents[0] if agents else None
+    who = agent_en(first, call.name_of(first))
     return {
-        "agent": who,
-        "agents": f"{who} and {others} more" if others and agent in call.ringing else who,
+        "agent": f"{who} and {len(agents) - 1} more" if len(agents) > 1 else who,
         "duration": duration_en(seconds),
         "queue": f"queue {call.queue}" if call.queue else "a direct call",
         "to": agent_en(call.transfer_to, call.name_of(call.transfer_to)) if call.transfer_to else "another agent",
-        "outcome": _OUTCOME_EN[call.phase],
+        "outcome": _OUTCOME_EN.get(ended_by, "it is over"),
     }
+
+
+#: Half-width marks become full-width where Chinese stands before or after them. Written as code points, because
+#: editors and input methods like to change them into each other.
+_FULL_WIDTH = {",": "\uff0c", ":": "\uff1a", ";": "\uff1b", "!": "\uff01", "?": "\uff1f", "(": "\uff08", ")": "\uff09"}
+_HAN = "\u4e00-\u9fff"
+_MARK = re.compile(f"(?<=[{_HAN}\uff09\u201d])([,:;!?]) *|([,:;!?])(?=[{_HAN}])|([()])")
+_SEAM = re.compile(f"(?<=[{_HAN}])(?=[A-Za-z0-9])|(?<=[A-Za-z0-9])(?=[{_HAN}])")
+
+
+def typeset_zh(sentence: str) -> str:
+    """A Chinese sentence as it is printed: full-width marks, a space between Chinese and Latin letters or digits.
+
+    Managers may write either way; names and queues come as the PBX has them.
+    """
+    full = _MARK.sub(lambda found: _FULL_WIDTH[found.group().strip()], sentence)
+    return _SEAM.sub(" ", full)

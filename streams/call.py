@@ -95,11 +95,6 @@ class Call(Struct, frozen=True, omit_defaults=True):
         """Start of the longest ring that goes on now."""
         return min(self.ringing.values(), default=None)
 
-    @property
-    def ringing_agent(self) -> str | None:
-        """The agent whose phone has rung longest; of several that began together, the first."""
-        return min(self.ringing, key=self.ringing.__getitem__, default=None)
-
 
 class Fold(Struct, frozen=True, omit_defaults=True):
     """A call together with what is needed to put a late event where it belongs.

@@ -28,6 +28,7 @@ from streams.alerts import (
     alert_id,
     figures_en,
     figures_zh,
+    typeset_zh,
 )
 from streams.call import Call, Fold
 from streams.detectors import MEMORIES
@@ -218,19 +219,21 @@ def _change(book: Book, call: Call, rule: Rule, alert: Open, finding: Finding, w
     cleared = what == "cleared"
     zh = (rule.says_cleared if cleared else "") or rule.says
     en = ((rule.en.says_cleared if cleared else "") or rule.en.says) if rule.en else ""
+    figures = (call, finding.agents, finding.seconds, finding.ended_by)
+    agent = finding.agents[0] if len(finding.agents) == 1 else None  # several phones: nobody's in particular
     return AlertChange(
         id=alert_id(call.id, rule.id, alert.count),
         rule=rule.id,
         severity=alert.severity or "notice",
         state=what,
         call=call.id,
-        agent=finding.agent,
-        agent_name=call.name_of(finding.agent),
+        agent=agent,
+        agent_name=call.name_of(agent),
         queue=call.queue,
         at=max(finding.at, alert.at),
         title=rule.title,
-        says=zh.format_map(figures_zh(call, finding.agent, finding.seconds)),
-        en=Wording(rule.en.title, en.format_map(figures_en(call, finding.agent, finding.seconds))) if rule.en else None,
+        says=typeset_zh(zh.format_map(figures_zh(*figures))),
+        en=Wording(rule.en.title, en.format_map(figures_en(*figures))) if rule.en else None,
         clause=rule.clause,
         rulebook=book.version,
     )

@@ -73,6 +73,9 @@ TABLE: tuple[Metric, ...] = (
     Metric("sansheng_wall_changes_total", "counter", "Changes sent to browsers' queues", (), (), ("wall",)),
     Metric("sansheng_wall_resyncs_total", "counter", "Slow browsers that got a new snapshot", (), (), ("wall",)),
     Metric(
+        "sansheng_wall_unreadable_total", "counter", "Messages that the wall could not read", ("topic",), (), ("wall",)
+    ),
+    Metric(
         "sansheng_wall_lag_seconds",
         "histogram",
         "From an alert's broker time to the browsers' queues",

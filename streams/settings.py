@@ -7,6 +7,7 @@ with two underscores: ``SANSHENG_WALL__PORT=8300``.
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -90,8 +91,8 @@ class Settings(BaseSettings):
         return init_settings, env_settings, toml
 
     def as_environment(self) -> dict[str, str]:
-        """The settings that differ from the defaults, as variables for a child process."""
-        return dict(_flatten("SANSHENG_", self.model_dump(mode="json", exclude_defaults=True), self))
+        """Every setting as a variable, so that a child process has the same ones whatever its file says."""
+        return dict(_flatten("SANSHENG_", self.model_dump(mode="json"), self))
 
 
 def config_file() -> Path:
@@ -108,7 +109,7 @@ def _flatten(prefix: str, values: dict[str, Any], model: BaseModel) -> list[tupl
         elif isinstance(real, SecretStr):
             pairs.append((f"{prefix}{name.upper()}", real.get_secret_value()))
         elif isinstance(value, list):
-            pairs.append((f"{prefix}{name.upper()}", "[" + ",".join(f'"{v}"' for v in value) + "]"))
+            pairs.append((f"{prefix}{name.upper()}", json.dumps(value)))
         else:
             pairs.append((f"{prefix}{name.upper()}", str(value)))
     return pairs

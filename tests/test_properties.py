@@ -358,6 +358,18 @@ def test_3_the_stored_form_and_redelivered_events_change_nothing() -> None:
     check_redelivery(step)
 
 
+@given(one_call)
+def test_3_an_event_that_was_folded_in_leaves_the_state_as_it_is(record: list[AnyEvent]) -> None:
+    class Repeating(Engine):
+        def step(self, event: AnyEvent) -> None:
+            super().step(event)
+            state = self.states.get(event.call)
+            for old in self.log if state else ():
+                assert step(BOOK, state, old) == Step(state, (), self.wakes[event.call])
+
+    Repeating().run(record)
+
+
 def test_3_catches_a_missing_guard_by_sequence() -> None:
     caught(lambda: check_redelivery(unguarded, how=hasty))
 
@@ -561,7 +573,7 @@ class Greeting(Rule, frozen=True, kw_only=True, tag="greeting"):
         deadline = call.answered_at + self.within
         said = memory.said or ("您好" in event.text and event.end <= deadline)
         judged = (event.through or 0.0) >= deadline
-        missing = [Finding(at=deadline, severity="notice", seconds=self.within, agent=call.agent)]
+        missing = [Finding(at=deadline, severity="notice", seconds=self.within)]
         return GreetingMemory(said=said, judged=judged), missing if judged and not said else []
 
 
@@ -573,7 +585,7 @@ class Impatient(Greeting, frozen=True, kw_only=True, tag="impatient"):
         return call.answered_at + self.within if waits else None  # type: ignore[operator]
 
     def on_wake(self, call: Call, memory: GreetingMemory, at: float) -> tuple[GreetingMemory, list[Finding]]:
-        missing = [Finding(at=at, severity="notice", seconds=self.within, agent=call.agent)]
+        missing = [Finding(at=at, severity="notice", seconds=self.within)]
         return GreetingMemory(said=memory.said, judged=True), [] if memory.said else missing
 
 

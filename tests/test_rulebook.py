@@ -90,7 +90,7 @@ def test_each_rule_has_both_languages_and_every_figure_fills(rule: Rule) -> None
 
 def test_the_figures_are_those_that_a_sentence_may_name() -> None:
     call = Call(id="c1", phase="talking", since=0, begun_at=0)
-    assert set(figures_zh(call, None, 0)) == set(figures_en(call, None, 0)) == set(FIGURES)
+    assert set(figures_zh(call, (), 0)) == set(figures_en(call, (), 0)) == set(FIGURES)
 
 
 @pytest.mark.parametrize("rule", load().rules, ids=lambda rule: rule.id)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from streams.alerts import AlertChange
+from streams.alerts import AlertChange, duration_en, duration_zh
 from streams.call import LATE_S
 from streams.core import KEEP_ENDED_S, LOST_END, SILENT_S, CallState, step
 from streams.events import AnyEvent, SpeechStarted, Tick
@@ -75,14 +75,14 @@ def test_a_ring_is_raised_at_twenty_seconds_and_cleared_by_the_answer() -> None:
         Row(RING, "cleared", "critical", 24),
     ]
     assert says(changes) == [
-        "Ana Lopez(101)的电话已响铃 10 秒,仍无人接听",
-        "Ana Lopez(101)的电话已响铃 20 秒,仍无人接听",
-        "Ana Lopez(101)的电话响铃 23 秒后结束:客户已与坐席通话",
+        "Ana Lopez（101）的电话已响铃 10 秒，仍无人接听",
+        "Ana Lopez（101）的电话已响铃 20 秒，仍无人接听",
+        "Ana Lopez（101）的电话响铃 23 秒后结束：已接听",
     ]
     assert [change.en.says for change in changes if change.en] == [
         "The phone of Ana Lopez (101) has been ringing for 10 s without an answer",
         "The phone of Ana Lopez (101) has been ringing for 20 s without an answer",
-        "The phone of Ana Lopez (101) stopped after 23 s: the customer is talking with an agent",
+        "The phone of Ana Lopez (101) stopped after 23 s: answered",
     ]
     for change in changes:
         assert (change.title, change.call, change.queue) == ("电话响铃超过三声", "c1", "sales")
@@ -108,8 +108,8 @@ def test_a_second_ring_of_the_same_call_is_a_new_alert() -> None:
         Row(RING, "opened", "warning", 31),
         Row(RING, "cleared", "warning", 40),
     ]
-    assert says(changes)[1] == "101 号坐席的电话响铃 15 秒后结束:无人接听,来电退回排队"
-    assert says(changes)[3] == "101 号坐席的电话响铃 19 秒后结束:通话已结束"
+    assert says(changes)[1] == "101 号坐席的电话响铃 15 秒后结束：无人接听"
+    assert says(changes)[3] == "101 号坐席的电话响铃 19 秒后结束：通话已结束"
     first, second = changes[0].id, changes[2].id
     assert [change.id for change in changes[:4]] == [first, first, second, second]
     assert first != second
@@ -120,16 +120,23 @@ def test_two_short_rings_do_not_add_up() -> None:
     assert alerts(offered(0), rings(1, "101"), missed(8, "101"), rings(8.125, "102"), answered(14, "102")) == []
 
 
-# 1 |101 rings  2 |102 and 103 ring ... 11 ! names three
-def test_ring_all_names_the_first_and_the_number_of_agents() -> None:
-    ring_all = [offered(0), rings(1, "101"), rings(2, "102"), rings(2, "103")]
+# 1 |101, 102 and 103 ring ... 11 ! names three, blames none
+def test_ring_all_names_the_number_of_agents_and_blames_none() -> None:
+    ring_all = [offered(0), rings(1, "101"), rings(1.25, "102"), rings(1.25, "103")]
     (change,) = alerts(*ring_all, until=11)
-    assert change.says == "101 号坐席等 3 名坐席的电话已响铃 10 秒,仍无人接听"
+    assert change.says == "101 号坐席等 3 名坐席的电话已响铃 10 秒，仍无人接听"
     assert change.en
     assert change.en.says == "The phone of agent 101 and 2 more has been ringing for 10 s without an answer"
-    assert change.agent == "101"
+    assert change.agent is None
     cleared = alerts(*ring_all, answered(14, "102"))[-1]
-    assert (cleared.state, cleared.says) == ("cleared", "101 号坐席的电话响铃 13 秒后结束:客户已与坐席通话")
+    assert cleared.state == "cleared"
+    assert cleared.says == "101 号坐席等 3 名坐席的电话响铃 13 秒后结束：已接听"
+
+
+# 1 |101 rings  2 |102 rings .. 11 ! names 101 alone: only that phone has rung for 10 s
+def test_a_phone_that_joined_later_is_not_blamed_yet() -> None:
+    (change,) = alerts(offered(0), rings(1, "101"), rings(2, "102"), until=11)
+    assert (change.agent, change.says) == ("101", "101 号坐席的电话已响铃 10 秒，仍无人接听")
 
 
 # 1 |101 rings  2 |102 rings .. 11 ! .. 15 |101 missed .. 22 ! critical: 102 has rung for 20 s .. 23 |answered
@@ -142,9 +149,29 @@ def test_ring_all_goes_on_with_the_phone_that_still_rings() -> None:
     ]
     assert [change.agent for change in changes] == ["101", "102", "102"]
     assert says(changes)[1:] == [
-        "102 号坐席的电话已响铃 20 秒,仍无人接听",
-        "102 号坐席的电话响铃 21 秒后结束:客户已与坐席通话",
+        "102 号坐席的电话已响铃 20 秒，仍无人接听",
+        "102 号坐席的电话响铃 21 秒后结束：已接听",
     ]
+
+
+# 1 |101 and 102 ring .. 11 ! names both .. 15 |101 missed .. 21 ! critical: names 102 alone .. 23 |answered
+def test_ring_all_that_began_at_once_names_only_who_still_rings() -> None:
+    changes = alerts(offered(0), rings(1, "101"), rings(1, "102"), missed(15, "101"), answered(23, "102"))
+    assert says(changes) == [
+        "101 号坐席等 2 名坐席的电话已响铃 10 秒，仍无人接听",
+        "102 号坐席的电话已响铃 20 秒，仍无人接听",
+        "102 号坐席的电话响铃 22 秒后结束：已接听",
+    ]
+
+
+# 1 |101 rings  5 |102 rings .. 11 ! .. 14.875 |101 missed: cleared, 102 has not rung for 10 s .. 15 ! a new alert
+# 1 |101 rings  5 |102 rings .. 11 ! .. 15     |101 missed: the alert goes on, 102 has rung for exactly 10 s
+def test_ring_all_goes_on_if_the_other_phone_has_rung_for_exactly_ten_seconds() -> None:
+    both = [offered(0), rings(1, "101"), rings(5, "102")]
+    below = alerts(*both, missed(15 - JUST, "101"), until=15)
+    assert [row.state for row in rows(below)] == ["opened", "cleared", "opened"]
+    exact = alerts(*both, missed(15, "101"), until=15)
+    assert [row.state for row in rows(exact)] == ["opened"]
 
 
 # 1 |101 rings  9 |102 rings .. 11 ! .. 15 |101 missed: cleared .. 19 ! a new alert for 102
@@ -156,8 +183,8 @@ def test_ring_all_begins_anew_when_the_phone_that_still_rings_is_young() -> None
         Row(RING, "opened", "warning", 19),
     ]
     assert says(changes)[1:] == [
-        "101 号坐席的电话响铃 14 秒后结束:已改由其他坐席振铃",
-        "102 号坐席的电话已响铃 10 秒,仍无人接听",
+        "101 号坐席的电话响铃 14 秒后结束：无人接听",
+        "102 号坐席的电话已响铃 10 秒，仍无人接听",
     ]
 
 
@@ -167,8 +194,8 @@ def test_a_colleagues_phone_in_a_transfer_rings_by_the_same_rule() -> None:
     changes = alerts(*talk, transferred(30, "102"))
     assert rows(changes) == [Row(RING, "opened", "warning", 22), Row(RING, "cleared", "warning", 30)]
     assert says(changes) == [
-        "Bo Chen(102)的电话已响铃 10 秒,仍无人接听",
-        "Bo Chen(102)的电话响铃 18 秒后结束:客户已与坐席通话",
+        "Bo Chen（102）的电话已响铃 10 秒，仍无人接听",
+        "Bo Chen（102）的电话响铃 18 秒后结束：客户已接通新坐席",
     ]
     assert alerts(*talk, transferred(22 - JUST, "102")) == []
 
@@ -177,7 +204,7 @@ def test_a_colleagues_phone_in_a_transfer_rings_by_the_same_rule() -> None:
 def test_a_colleagues_phone_in_a_consultation_rings_by_the_same_rule() -> None:
     changes = alerts(offered(0), rings(1), answered(2), held(10), rings(12, "102"), consulted(25, "102"))
     assert rows(changes) == [Row(RING, "opened", "warning", 22), Row(RING, "cleared", "warning", 25)]
-    assert says(changes)[1] == "102 号坐席的电话响铃 13 秒后结束:客户仍在保持中"
+    assert says(changes)[1] == "102 号坐席的电话响铃 13 秒后结束：已接听"
 
 
 # 0 outbound  1 |101 rings ......................... 40 |gives up: nothing
@@ -198,7 +225,7 @@ def test_a_late_answer_clears_a_ring_that_was_alerted_by_mistake() -> None:
 def test_a_caller_who_gives_up_while_a_phone_rings_has_been_lost() -> None:
     (change,) = alerts(offered(0, queue="sales"), rings(1), ended(9, "customer"))
     assert rows([change]) == [Row(ABANDONED, "opened", "warning", 9)]
-    assert change.says == "客户等待 9 秒后挂机,sales 队列无人接听"
+    assert change.says == "客户等待 9 秒后挂机，sales 队列无人接听"
     assert change.en
     assert change.en.says == "The customer hung up after waiting 9 s; nobody answered (queue sales)"
     assert (change.title, change.agent) == ("客户未等到接听就挂机", None)
@@ -209,7 +236,7 @@ def test_a_caller_who_gives_up_while_a_phone_rings_has_been_lost() -> None:
 # 0 offered ... 2.25 |the customer hangs up !
 def test_a_caller_who_gives_up_in_the_queue_has_been_lost_too() -> None:
     (change,) = alerts(offered(0), ended(2.25, "customer"))
-    assert change.says == "客户等待 2.2 秒后挂机,直拨来电无人接听"
+    assert change.says == "客户等待 2.2 秒后挂机，直拨来电无人接听"
 
 
 @pytest.mark.parametrize("by", ["system", "agent"])
@@ -238,7 +265,7 @@ def test_a_late_answer_withdraws_an_abandonment() -> None:
     changes = alerts(offered(0, queue="sales"), rings(1), ended(9, "customer"), answered(8))
     assert rows(changes) == [Row(ABANDONED, "opened", "warning", 9), Row(ABANDONED, "cleared", "warning", 9)]
     assert changes[0].id == changes[1].id
-    assert says(changes)[1] == "后到的消息表明坐席已接听,撤回此告警"
+    assert says(changes)[1] == "后到的消息表明坐席已接听，撤回此告警"
 
 
 # ... the answer is more than 5 s late: it cannot be placed, the abandonment stands
@@ -268,16 +295,16 @@ def test_a_hold_is_raised_at_each_limit_and_cleared_by_its_end() -> None:
         Row(HOLD, "cleared", "critical", 260),
     ]
     assert says(changes) == [
-        "Ana(101)已让客户保持等待 1 分 30 秒,尚未恢复通话",
-        "Ana(101)已让客户保持等待 2 分钟,尚未恢复通话",
-        "Ana(101)已让客户保持等待 4 分钟,尚未恢复通话",
-        "Ana(101)让客户保持等待 4 分 10 秒后结束:客户已与坐席通话",
+        "Ana（101）已让客户保持等待 1 分 30 秒，尚未恢复通话",
+        "Ana（101）已让客户保持等待 2 分钟，尚未恢复通话",
+        "Ana（101）已让客户保持等待 4 分钟，尚未恢复通话",
+        "Ana（101）让客户保持等待 4 分 10 秒后结束：已恢复通话",
     ]
     assert [change.en.says for change in changes if change.en] == [
         "Ana (101) has kept the customer on hold for 1 min 30 s",
         "Ana (101) has kept the customer on hold for 2 min",
         "Ana (101) has kept the customer on hold for 4 min",
-        "Ana (101) kept the customer on hold for 4 min 10 s; now the customer is talking with an agent",
+        "Ana (101) kept the customer on hold for 4 min 10 s: the conversation goes on",
     ]
     for change in changes:
         assert change.title == "客户保持等待过久"
@@ -323,7 +350,7 @@ def test_a_hold_that_becomes_a_transfer_is_over_and_the_transfer_counts_from_the
         Row(HOLD, "cleared", "notice", 110),
         Row(TRANSFER, "opened", "warning", 170),
     ]
-    assert says(changes)[1] == "Ana(101)让客户保持等待 1 分 40 秒后结束:已开始转接"
+    assert says(changes)[1] == "Ana（101）让客户保持等待 1 分 40 秒后结束：已开始转接"
 
 
 # --------------------------------------------------------------------------------------------- transfer-wait
@@ -338,14 +365,14 @@ def test_a_transfer_is_raised_at_each_limit_and_cleared_when_somebody_takes_it()
         Row(TRANSFER, "cleared", "critical", 135),
     ]
     assert says(changes) == [
-        "客户转接给102 号坐席已等待 1 分钟,尚未接通",
-        "客户转接给102 号坐席已等待 2 分钟,尚未接通",
-        "客户转接给102 号坐席等待 2 分 5 秒后结束:客户已与坐席通话",
+        "客户转接给 102 号坐席已等待 1 分钟，尚未接通",
+        "客户转接给 102 号坐席已等待 2 分钟，尚未接通",
+        "客户转接给 102 号坐席等待 2 分 5 秒后结束：客户已接通新坐席",
     ]
     assert [change.en.says for change in changes if change.en] == [
         "The customer has waited 1 min to be transferred to agent 102",
         "The customer has waited 2 min to be transferred to agent 102",
-        "The customer waited 2 min 5 s to be transferred to agent 102; now the customer is talking with an agent",
+        "The customer waited 2 min 5 s to be transferred to agent 102: connected with the new agent",
     ]
     for change in changes:
         assert (change.title, change.agent) == ("转接等待过久", "101")
@@ -366,8 +393,8 @@ def test_a_transfer_that_fails_is_cleared_by_the_first_agent() -> None:
     changes = alerts(*TALK, transferring(10, None), failed(90))
     assert rows(changes) == [Row(TRANSFER, "opened", "warning", 70), Row(TRANSFER, "cleared", "warning", 90)]
     assert says(changes) == [
-        "客户转接给其他坐席已等待 1 分钟,尚未接通",
-        "客户转接给其他坐席等待 1 分 20 秒后结束:客户已与坐席通话",
+        "客户转接给其他坐席已等待 1 分钟，尚未接通",
+        "客户转接给其他坐席等待 1 分 20 秒后结束：转接未成功",
     ]
 
 
@@ -384,7 +411,7 @@ def test_a_second_report_of_a_transfer_does_not_start_the_wait_anew() -> None:
 def test_an_agent_who_hangs_up_first_is_reported() -> None:
     (change,) = alerts(*TALK, ended(92, "agent"))
     assert rows([change]) == [Row(HUNG_UP, "opened", "warning", 92)]
-    assert change.says == "Ana(101)在通话 1 分 30 秒后先于客户挂断电话"
+    assert change.says == "Ana（101）在通话 1 分 30 秒后先于客户挂断电话"
     assert change.en
     assert change.en.says == "Ana (101) hung up before the customer, after 1 min 30 s of conversation"
     assert (change.title, change.agent, change.agent_name) == ("坐席先于客户挂机", "101", "Ana")
@@ -438,7 +465,31 @@ def test_hanging_up_first_is_seen_on_a_call_that_was_already_running() -> None:
 def test_a_late_hang_up_of_the_customer_withdraws_the_agents() -> None:
     changes = alerts(*TALK, ended(30, "agent"), ended(29.5, "customer"))
     assert [row.state for row in rows(changes)] == ["opened", "cleared"]
-    assert changes[1].says == "后到的消息表明并非坐席先挂机,撤回此告警"
+    assert changes[1].says == "后到的消息表明并非坐席先挂机，撤回此告警"
+
+
+# -------------------------------------------------------------------------------------------------- figures
+
+
+@pytest.mark.parametrize(
+    ("seconds", "zh", "en"),
+    [
+        (0, "0 秒", "0 s"),
+        (0.04, "0 秒", "0 s"),
+        (2.26, "2.3 秒", "2.3 s"),
+        (9.6, "9.6 秒", "9.6 s"),
+        (9.97, "10 秒", "10 s"),
+        (10.4, "10 秒", "10 s"),
+        (59.4, "59 秒", "59 s"),
+        (59.6, "1 分钟", "1 min"),
+        (90, "1 分 30 秒", "1 min 30 s"),
+        (3600, "1 小时", "1 h"),
+        (3660, "1 小时 1 分钟", "1 h 1 min"),
+        (3661, "1 小时 1 分 1 秒", "1 h 1 min 1 s"),
+    ],
+)
+def test_durations_are_written_as_people_say_them(seconds: float, zh: str, en: str) -> None:
+    assert (duration_zh(seconds), duration_en(seconds)) == (zh, en)
 
 
 # ------------------------------------------------------------------------------------------ the end of a call
@@ -461,12 +512,19 @@ def test_a_call_is_forgotten_ten_minutes_after_its_end() -> None:
     assert state_after(*call, until=9 + KEEP_ENDED_S) is None
 
 
+# 9 |ended .. 100 |late words .. 609 still known .. 700 forgotten
+def test_late_words_keep_an_ended_call_a_little_longer() -> None:
+    call = [*TALK, ended(9), SpeechStarted(call="c1", at=T0 + 100, role="agent")]
+    assert state_after(*call, until=100 + KEEP_ENDED_S - JUST) is not None
+    assert state_after(*call, until=100 + KEEP_ENDED_S) is None
+
+
 # 10 |held ! ! ! ........ 4 h of nothing: ended by the system, the hold cleared, nothing else fires
 def test_a_call_that_falls_silent_for_four_hours_is_closed_and_its_alerts_cleared() -> None:
     lost = 10 + SILENT_S
     changes = alerts(*TALK, held(10), until=lost)
     assert rows(changes)[-1] == Row(HOLD, "cleared", "critical", lost)
-    assert says(changes)[-1] == "Ana(101)让客户保持等待 4 小时后结束:通话已结束"
+    assert says(changes)[-1] == "Ana（101）让客户保持等待 4 小时后结束：通话已结束"
     assert rows(alerts(*TALK, held(10), until=lost - JUST))[-1].state == "raised"
     state = state_after(*TALK, held(10), until=lost)
     assert state

@@ -81,7 +81,7 @@ async def test_a_tile_turns_amber_and_red_while_it_rings_and_calm_when_it_is_ans
         at = ring(wall)
         one = tile(page, "c1")
         await expect(one).to_contain_text("振铃")
-        await expect(one).to_contain_text("王芳(101)")
+        await expect(one).to_contain_text("王芳（101）")
         await expect(one).to_contain_text("售后 · 138****0001")
         calm = await colour(one)
         wall.floor.wait(at + 10)
@@ -94,7 +94,7 @@ async def test_a_tile_turns_amber_and_red_while_it_rings_and_calm_when_it_is_ans
         red = await colour(one)
         assert len({calm, amber, red}) == 3
         [alert] = {c.id for c in wall.floor.changes}
-        await expect(card(page, alert)).to_contain_text("王芳(101)的电话已响铃 20 秒,仍无人接听")
+        await expect(card(page, alert)).to_contain_text("王芳（101）的电话已响铃 20 秒，仍无人接听")
         await expect(card(page, alert)).to_contain_text("第19篇 第六十条")
         await expect(page.locator('[data-number="critical"] .value')).to_have_text("1")
         wall.floor.say("call.answered", "c1", at + 21, agent="101")
@@ -124,7 +124,7 @@ async def test_people_are_named_and_no_raw_id_is_on_the_screen(show: Open) -> No
         wall.floor.say("call.answered", "1767000000.43", at, agent="103")
         wall.floor.wait(at + 10)
         page = await show(wall.address)
-        await expect(tile(page, "1767000000.42")).to_contain_text("王芳(101)等 2 人")
+        await expect(tile(page, "1767000000.42")).to_contain_text("王芳（101）等 2 人")
         await expect(tile(page, "1767000000.43")).to_contain_text("103 号坐席")
         text = await page.locator("body").inner_text()
         assert "1767000000" not in text

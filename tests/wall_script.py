@@ -95,7 +95,7 @@ def change(id_: str = "a1", state: str = "opened", severity: str = "warning", **
         "queue": "售后",
         "at": time.time(),
         "title": "客户保持等待过久",
-        "says": "王芳(101)已让客户保持等待 2 分钟,尚未恢复通话",
+        "says": "王芳（101）已让客户保持等待 2 分钟,尚未恢复通话",
         "clause": {"manual": "002", "section": "第16篇 3.2.9", "quote": "原则上,客户等待的时间不应超过2分钟。"},
         "rulebook": "test",
         **fields,

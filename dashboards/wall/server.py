@@ -152,6 +152,7 @@ class WallServer:
                 self._fold(message)
             except Exception as error:  # one bad message must not blind the wall for all the others
                 count = self._wall.take_unreadable()
+                self.metrics.count("sansheng_wall_unreadable_total", message.topic)
                 if f"{count}".strip("0") == "1":  # 1, 10, 100 ... so that a flood is not a flood of lines
                     name = type(error).__name__
                     log.warning("%d unreadable so far: %s offset %d: %s", count, message.topic, message.offset, name)

@@ -32,13 +32,15 @@ class Sentences(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=T
 class Finding(Struct, frozen=True):
     """What a detector has found. ``severity`` None: what was found before is over.
 
-    ``at`` is the instant at which it became true, ``seconds`` the duration that the sentence names.
+    ``at`` is the instant at which it became true, ``seconds`` the duration that the sentence names, ``agents``
+    whom it is about, ``ended_by`` the kind of event that ended it (``call.row_of``; empty: time alone).
     """
 
     at: float
     severity: Severity | None
     seconds: float
-    agent: str | None = None
+    agents: tuple[str, ...] = ()
+    ended_by: str = ""
 
 
 class Memory(Struct, frozen=True, omit_defaults=True, tag_field="kind"):

@@ -16,10 +16,13 @@ from typing import Literal
 from msgspec import Struct
 
 from streams.alerts import Severity
-from streams.call import Call
+from streams.call import Call, row_of
 from streams.detectors.base import Finding, Memory, Rule
 from streams.detectors.units import Duration
 from streams.events import AnyEvent, Role
+
+#: Phones that begin to ring within this time, seconds, ring together: it is nobody's phone in particular.
+TOGETHER_S = 0.5
 
 Condition = Literal["ringing", "held", "transferring", "talking", "offered"]
 
@@ -32,11 +35,11 @@ class Threshold(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LastsMemory(Memory, frozen=True, tag="lasts"):
-    """``level``: thresholds passed so far in this stretch; ``since``, ``agent``: the stretch and whose it is."""
+    """``level``: thresholds passed so far in this stretch; ``since``, ``agents``: the stretch and whose it is."""
 
     level: int = 0
     since: float = 0.0
-    agent: str | None = None
+    agents: tuple[str, ...] = ()
 
 
 class Lasts(Rule, frozen=True, kw_only=True, tag="lasts"):
@@ -76,10 +79,10 @@ class Lasts(Rule, frozen=True, kw_only=True, tag="lasts"):
     def on_wake(self, call: Call, memory: LastsMemory, at: float) -> tuple[LastsMemory, list[Finding]]:
         """A threshold has been reached."""
         threshold = self.thresholds[memory.level]
-        agent = memory.agent if memory.level else self._agent(call)
+        agents = memory.agents if memory.level else self._agents(call)
         since = self.since(call)
-        reached = LastsMemory(level=memory.level + 1, since=at if since is None else since, agent=agent)
-        return reached, [Finding(at=at, severity=threshold.severity, seconds=threshold.after, agent=agent)]
+        reached = LastsMemory(level=memory.level + 1, since=at if since is None else since, agents=agents)
+        return reached, [Finding(at=at, severity=threshold.severity, seconds=threshold.after, agents=agents)]
 
     def on_event(self, call: Call, memory: LastsMemory, event: AnyEvent) -> tuple[LastsMemory, list[Finding]]:
         """Clears when the condition no longer holds, or holds anew and younger than the first threshold.
@@ -90,12 +93,14 @@ class Lasts(Rule, frozen=True, kw_only=True, tag="lasts"):
         if not memory.level:
             return memory, []
         since = self.since(call)
-        if since == memory.since:
-            return memory, []
-        if since is not None and (since < memory.since or event.at >= since + self.thresholds[0].after):
-            return LastsMemory(level=memory.level, since=since, agent=self._agent(call)), []
-        over = Finding(at=event.at, severity=None, seconds=max(0.0, event.at - memory.since), agent=memory.agent)
+        if since is not None and (since <= memory.since or event.at >= since + self.thresholds[0].after):
+            return LastsMemory(level=memory.level, since=since, agents=self._agents(call)), []
+        lasted = max(0.0, event.at - memory.since)
+        over = Finding(at=event.at, severity=None, seconds=lasted, agents=memory.agents, ended_by=row_of(event))
         return LastsMemory(), [over]
 
-    def _agent(self, call: Call) -> str | None:
-        return call.ringing_agent if self.phase == "ringing" else call.agent
+    def _agents(self, call: Call) -> tuple[str, ...]:
+        if self.phase != "ringing":
+            return (call.agent,) if call.agent else ()
+        first = call.ringing_since or 0.0
+        return tuple(agent for agent, since in call.ringing.items() if since <= first + TOGETHER_S)

@@ -42,7 +42,12 @@ class MustNot(Rule, frozen=True, kw_only=True, tag="must_not"):
         ended_at = event.at if call.ended_at is None else call.ended_at
         begun = call.answered_at if self.measured_from == "answered" else call.offered_at
         seconds = max(0.0, ended_at - (call.begun_at if begun is None else begun))
-        finding = Finding(at=ended_at, severity=self.severity if broken else None, seconds=seconds, agent=call.agent)
+        finding = Finding(
+            at=ended_at,
+            severity=self.severity if broken else None,
+            seconds=seconds,
+            agents=(call.agent,) if call.agent else (),
+        )
         return MustNotMemory(fired=broken), [finding]
 
     def _broken(self, call: Call) -> bool:
