@@ -30,7 +30,7 @@ const zh = {
   unsureMore: "数据不是最新的，没有显示告警不等于没有问题",
   waiting: "正在取得告警",
   waitingMore: "请稍候",
-  agent: (p) => (p.name ? `${p.name}（${p.id}）` : `${p.id} 号坐席`),
+  agent: (p) => (p.name ? `${p.name} ${p.id}` : `${p.id} 号坐席`),
   nobody: "坐席未知",
   several: (first, n) => `${first}等 ${n} 人`,
   queue: (q) => (/[a-z0-9]$/i.test(q) ? `${q} 队列` : `${q}队列`),
