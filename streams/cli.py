@@ -106,7 +106,7 @@ def replay_command(
     changes.sort(key=lambda change: change.at)
     _print_changes(changes, output)
     if problems:
-        err.print(f"{problems} problem(s) were left out; everything else was judged", style="yellow")
+        err.print(f"{problems} problem(s) were met; everything else was judged", style="yellow")
 
 
 def _print_changes(changes: list[AlertChange], output: Format) -> None:
@@ -131,7 +131,7 @@ def record_command(files: Files, source: From = Source.asterisk) -> None:
         else:
             sys.stdout.write(events.render(item).decode() + "\n")
     if problems:
-        err.print(f"{problems} problem(s) were left out", style="yellow")
+        err.print(f"{problems} problem(s) were met", style="yellow")
 
 
 config = typer.Typer(help="Settings.", no_args_is_help=True)
@@ -247,9 +247,30 @@ def say(text: str) -> None:
 
 
 def logs() -> None:
-    """Log warnings and worse, and our own news, with a time."""
+    """Log warnings and worse, and our own news, with a time; what repeats is said now and then."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Sparing())
     logging.getLogger("sansheng").setLevel(logging.INFO)
+
+
+class Sparing(logging.Filter):
+    """Lets a message of one wording pass every ten seconds: clients of a broker that is away repeat themselves."""
+
+    every_s = 10.0
+
+    def __init__(self) -> None:
+        """Nothing has been said yet."""
+        super().__init__()
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this one is to be written."""
+        key = (record.name, str(record.msg))
+        if record.created - self._said.get(key, 0.0) < self.every_s and record.name.startswith("aiokafka"):
+            return False
+        self._said[key] = record.created
+        return True
 
 
 def run_until_told(work: Coroutine[Any, Any, None]) -> None:

@@ -20,6 +20,7 @@ log = logging.getLogger("sansheng.publisher")
 QUEUE = 100_000
 _BATCH = 500
 _MAX_WAIT_S = 5.0
+_PATIENCE_S = 10.0
 
 
 class Message(NamedTuple):
@@ -47,9 +48,7 @@ class Publisher:
         Raises:
             KafkaError: the broker cannot be reached.
         """
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap, enable_idempotence=True, acks="all", linger_ms=0
-        )
+        self._producer = self._new_producer()
         try:
             await self._producer.start()
         except BaseException:
@@ -73,7 +72,13 @@ class Publisher:
             await self._producer.stop()
 
     async def put(self, message: Message) -> None:
-        """Hand a message over; waits only while the queue is full."""
+        """Hand a message over; waits only while the queue is full.
+
+        Raises:
+            RuntimeError: nothing is sent any more (a fault of ours); better to end than to collect in silence.
+        """
+        if self._task is None or self._task.done():
+            raise RuntimeError("the publisher has ended")
         await self._queue.put(message)
 
     async def flush(self) -> None:
@@ -104,8 +109,33 @@ class Publisher:
         assert self._producer is not None  # noqa: S101 - put() is only reachable inside the context
         try:
             pending = [await self._producer.send(m.topic, m.value, key=m.key, headers=list(m.headers)) for m in batch]
-        except KafkaError as error:
-            log.warning("not sent: %s", type(error).__name__)
-            return 0
-        results = await asyncio.gather(*pending, return_exceptions=True)
-        return next((n for n, result in enumerate(results) if isinstance(result, BaseException)), len(batch))
+            results = await asyncio.gather(*pending, return_exceptions=True)
+        except (KafkaError, asyncio.CancelledError) as error:
+            if _told_to_stop():  # aiokafka lets its own cancellations out when a broker dies
+                raise
+            results = [error]
+        failed = next((n for n, result in enumerate(results) if isinstance(result, BaseException)), len(batch))
+        if failed < len(batch):
+            log.warning("not sent: %s", type(results[failed]).__name__)
+            await self._renew()
+        return failed
+
+    async def _renew(self) -> None:
+        """A producer that has lost its sequence never recovers: a new one takes its place."""
+        old, self._producer = self._producer, self._new_producer()
+        for end in (old.stop, self._producer.start) if old else (self._producer.start,):
+            try:
+                async with asyncio.timeout(_PATIENCE_S):
+                    await end()
+            except (KafkaError, TimeoutError, asyncio.CancelledError) as error:
+                if _told_to_stop():
+                    raise
+                log.warning("the broker does not answer: %s", type(error).__name__)
+
+    def _new_producer(self) -> AIOKafkaProducer:
+        return AIOKafkaProducer(bootstrap_servers=self._bootstrap, enable_idempotence=True, acks="all", linger_ms=0)
+
+
+def _told_to_stop() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
