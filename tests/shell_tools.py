@@ -62,11 +62,11 @@ class System:
         }
         return {**os.environ, **{f"SANSHENG_{name}": value for name, value in mine.items()}}
 
-    def start(self, *arguments: str, **more: str) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str, module: str = "streams.cli", **more: str) -> subprocess.Popen[bytes]:
         """``sansheng <arguments>`` as a process of its own; its log lies beside the test."""
         log = (self.folder / f"{arguments[0]}-{len(self._children)}.log").open("wb")
         child = subprocess.Popen(
-            [sys.executable, "-m", "streams.cli", *arguments],
+            [sys.executable, "-m", module, *arguments],
             env=self.environment(**more),
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -115,9 +115,11 @@ class System:
         finally:
             await consumer.stop()
 
-    async def alerts(self, enough: Callable[[list[AlertChange]], bool]) -> list[AlertChange]:
+    async def alerts(
+        self, enough: Callable[[list[AlertChange]], bool], patience_s: float = PATIENCE_S
+    ) -> list[AlertChange]:
         """All alert changes so far, as sent (doubles included), once there are ``enough``."""
-        messages = await self.read("alerts", lambda seen: enough([alerts.parse(m.value) for m in seen]))
+        messages = await self.read("alerts", lambda seen: enough([alerts.parse(m.value) for m in seen]), patience_s)
         return [alerts.parse(m.value) for m in messages]
 
     async def working(self, workers: int = 1) -> None:

@@ -56,8 +56,8 @@ async def put_for_ever(publisher: Publisher, topic: str, sent: list[int]) -> Non
 async def test_a_killed_broker_costs_no_message_and_no_alert(broker: Broker, tmp_path: Path) -> None:
     """::
 
-        worker    calls on hold ── broker killed ──────── broker back ── every hold alert, stamped at its deadline
-        publisher ─ messages ────────────────────────────────────────── all of them, in order
+    worker    calls on hold ── broker killed ──────── broker back ── every hold alert, stamped at its deadline
+    publisher ─ messages ────────────────────────────────────────── all of them, in order
     """
     sent: list[int] = []
     async with System(broker.address, "", tmp_path) as system:

@@ -24,8 +24,10 @@ _ROOT = Path(__file__).parents[2]
 TRACES = _ROOT / "tests" / "traces" / "asterisk"
 LIMITS = _ROOT / "deploy" / "demo" / "short-limits.yaml"
 
-#: One capture after the other joins every so many seconds, so that there is always something on the wall.
-STAGGER_S = 4.0
+#: The busy one comes first: twenty callers and eight agents. The others follow one by one, because they were
+#: recorded with the same three agents, who cannot be on several calls at once.
+FIRST = "h_twenty_overlapping"
+GAP_S = 1.0
 _SECRET = "demo"  # noqa: S105 - of the recorded PBX on loopback
 _SIGNS = {"critical": "▲ 严重", "warning": "◆ 警告", "notice": "● 提示"}
 _STATES = {"opened": "新告警", "raised": "升级", "cleared": "解除"}
@@ -37,12 +39,12 @@ async def run(settings: Settings, say: up.Say, *, speed: float = 1.0, port: int 
     Raises:
         UnreadyError: something is missing; the text says what.
     """
-    captures = sorted(TRACES.glob("*.jsonl"))
+    captures = sorted(TRACES.glob("*.jsonl"), key=lambda file: (file.stem != FIRST, file.stem))
     if not captures:
         raise UnreadyError(f"no captures in {TRACES}: run the demo from a clone of the repository")
     folder = settings.run_dir / "demo"
     shutil.rmtree(folder, ignore_errors=True)
-    programme = Programme(speed=speed, loop=True, together=True, stagger_s=STAGGER_S, renew_ids=True)
+    programme = Programme(speed=speed, loop=True, gap_s=GAP_S, renew_ids=True)
     async with RecordedPbx(captures, port=0, secret=_SECRET, programme=programme) as pbx:
         say(f"recorded PBX: {len(captures)} captures of real Asterisk traffic, again and again, speed {speed:g}")
         say(f"limits for the demo: {LIMITS.name} lies over the rulebook (ring 3 s, hold 5 s, transfer 5 s)")
@@ -77,4 +79,4 @@ async def _tell_alerts(settings: Settings, say: up.Say) -> None:
 
 
 def _line(change: AlertChange) -> str:
-    return f"{_SIGNS[change.severity]} {_STATES.get(change.state, change.state)}  {change.title}:{change.says}"
+    return f"{_SIGNS[change.severity]} {_STATES.get(change.state, change.state)}  {change.title}\uff1a{change.says}"

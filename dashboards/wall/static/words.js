@@ -20,7 +20,7 @@ const zh = {
   past: "已发生",
   clearedAt: (t) => `${t} 解除`,
   recent: "最近告警",
-  moreAlerts: (n, parts) => `另有 ${n} 条告警(${parts})`,
+  moreAlerts: (n, parts) => `另有 ${n} 条告警：${parts}`,
   moreCalls: (n) => `另有 ${n} 通`,
   noCalls: "当前没有来电",
   quiet: "目前无告警",
