@@ -9,11 +9,16 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from playwright.async_api import async_playwright, expect
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from streams.alerts import AlertChange
+from streams.events import AnyEvent, CallAnswered
+from streams.problem import Problem
 from streams.replay import replay
 from streams.rulebook.book import load
 from streams.shell.kafka import free_port
@@ -55,9 +60,11 @@ async def system(kafka: str, prefix: str, tmp_path: Path) -> AsyncIterator[Syste
 @pytest.mark.skipif(chromium() is None, reason="no Chromium: apt-get install chromium fonts-noto-cjk")
 async def test_live_gives_what_replay_gives_and_a_tile_turns_red(system: System) -> None:
     wanted, port = expected(), free_port()
+    metrics = {name: free_port() for name in ("detect", "asterisk", "wall")}
     captures = [OWN / f"{name}.jsonl" for name in NAMES]
     async with RecordedPbx(captures, port=0, programme=Programme(together=True)) as pbx:
         limits = {"RULEBOOK": f'["{LIMITS}"]', "WALL__PORT": str(port), "WALL__TOKEN": TOKEN}
+        limits |= {f"METRICS__{name.upper()}": str(at) for name, at in metrics.items()}
         system.start("detect", **limits)
         system.start("wall", **limits)
         await system.working(1)
@@ -71,6 +78,43 @@ async def test_live_gives_what_replay_gives_and_a_tile_turns_red(system: System)
     told = await system.alerts(lambda changes: len(at_the_edge(changes)) >= len(facts(wanted)))
     assert facts(told) == facts(wanted)
     assert Counter((s.call, s.rule, s.state, s.severity, s.agent) for s in screen) == facts(wanted)
+    await metrics_tell_the_same(metrics, told)
+
+
+async def metrics_tell_the_same(ports: dict[str, int], told: list[AlertChange]) -> None:
+    """What Prometheus would read from each process agrees with what happened."""
+    detect, gateway, wall = [await asyncio.to_thread(scrape, ports[name]) for name in ("detect", "asterisk", "wall")]
+    for change, sent in Counter((c.rule, c.severity, c.state) for c in told).items():
+        labels = dict(zip(("rule", "severity", "state"), change, strict=True))
+        assert value(detect, "sansheng_alerts_total", **labels) == sent
+    answered = Counter(e.call for e in recorded() if isinstance(e, CallAnswered) and not e.extra.get("consult"))
+    assert value(detect, "sansheng_ring_seconds_count", outcome="answered") >= len(answered)
+    assert value(detect, "sansheng_calls_abandoned_total") == sum(c.rule == "abandoned-while-ringing" for c in told)
+    assert value(detect, "sansheng_calls_in_time_total") < value(detect, "sansheng_calls_offered_total")
+    assert value(detect, "sansheng_last_commit_timestamp_seconds") > 0
+    assert value(detect, "sansheng_dead_letters_total", source="calls") == 0
+    assert value(gateway, "sansheng_pbx_connects_total") == 1
+    assert value(gateway, "sansheng_pbx_blocks_total") > 0
+    assert value(wall, "sansheng_wall_lag_seconds_count") > 0
+
+
+def recorded() -> list[AnyEvent]:
+    """The record of all captures."""
+    items = (item for name in NAMES for item in record_capture(OWN / f"{name}.jsonl"))
+    return [item for item in items if not isinstance(item, Problem)]
+
+
+def scrape(port: int) -> list[Sample]:
+    """All samples of one process."""
+    with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+        return [sample for family in families for sample in family.samples]
+
+
+def value(samples: list[Sample], name: str, **labels: str) -> float:
+    """One sample's value; 0 where it has never been counted."""
+    found = (s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
+    return next(found, 0.0)
 
 
 async def see_red(port: int) -> None:
