@@ -47,7 +47,7 @@ $(VENV)/bin/pip:
 $(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/pip
 	@echo "installing Python packages …"
 	@$(BIN)/pip install -q --disable-pip-version-check -r requirements.lock
-	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@PYTHONWARNINGS=ignore $(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.run

@@ -21,7 +21,7 @@ LIBS = Path(".run/kafka")
 
 def main() -> None:
     """Run all benches and print their tables."""
-    logging.disable(logging.WARNING)  # topics that have just been made are not found at once
+    logging.disable(logging.ERROR)  # topics that have just been made are not found at once
     console = Console(width=110)
     with console.status("step on one core …"):
         show(console, "step, one core", fold.run())

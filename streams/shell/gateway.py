@@ -28,8 +28,9 @@ from streams.telephony.pseudonym import key_from, pseudonymise
 log = logging.getLogger("sansheng.asterisk")
 
 
-#: After this much silence, seconds, the translator says what it was holding back to see what follows.
-IDLE_S = 0.2
+#: After this much silence, seconds, the translator says what it was holding back to see what follows: a little more
+#: than the time for which it holds back (``asterisk_calls.SETTLE_S``).
+IDLE_S = 0.16
 
 
 class Gateway:
