@@ -56,6 +56,10 @@ PHASES: tuple[Phase, ...] = ("offered", "ringing", "talking", "held", "transferr
 LATE_S = 5.0
 
 
+#: The service level: answered within three rings, ten seconds (000 一(二), 002-19 第六十条).
+IN_TIME_S = 10.0
+
+
 class Call(Struct, frozen=True, omit_defaults=True):
     """What is known of one call. Times in Unix seconds; ``since`` is when the present phase began."""
 

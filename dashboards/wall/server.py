@@ -24,10 +24,11 @@ from websockets.exceptions import ConnectionClosed
 from dashboards.wall.hub import BEAT_S, Hub
 from dashboards.wall.kafka_source import KafkaSource
 from dashboards.wall.source import Message, Source
-from dashboards.wall.state import ENDED_SHOWN_S, IN_TIME_S, Wall
+from dashboards.wall.state import ENDED_SHOWN_S, Wall
 from dashboards.wall.views import Feed
 from dashboards.wall.web import Web
 from streams import alerts, events, heartbeat
+from streams.call import IN_TIME_S
 from streams.metrics import Metrics
 from streams.settings import Settings
 

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from dashboards.wall.views import Card, Change, Counts, Feed, Kind, Part, Person, Status, Tile, View
 from streams.alerts import SEVERITIES, AlertChange, Severity
-from streams.call import Call, is_telephony
+from streams.call import IN_TIME_S, Call, is_telephony
 from streams.core import SILENT_S, CallState, step
 from streams.detectors.base import Rule
 from streams.events import AnyEvent, Tick
@@ -31,8 +31,6 @@ from streams.heartbeat import DEAD_AFTER_S, Heartbeat
 ENDED_SHOWN_S = 8.0
 #: A cleared alert stays greyed in the list this long, seconds.
 CLEARED_SHOWN_S = 20.0
-#: "In time": the third ring ends after 10 s (002, 第19篇 第六十条).
-IN_TIME_S = 10.0
 #: How many alerts of the recent past are listed.
 RECENT = 12
 #: How often what nobody needs any more is forgotten, seconds.

@@ -14,7 +14,6 @@ Knows nothing of topics or of the stream processor. What is in the folder of a b
 from __future__ import annotations
 
 import base64
-import ctypes
 import fcntl
 import importlib
 import importlib.util
@@ -25,7 +24,6 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -40,6 +38,8 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 from msgspec import Struct
 from rich.console import Console
+
+from streams.shell.running import die_with
 
 HOST = "127.0.0.1"
 
@@ -69,7 +69,6 @@ NO_MAVEN = "Maven is missing; it fetches Kafka's jars once. On Debian: apt-get i
 
 _LOCK, _RUNNING = "broker.lock", "broker.json"
 _LOGS = ("broker.log", "broker.out")
-_PR_SET_PDEATHSIG = 1
 _OFFLINE = re.compile(
     "unknown host|name resolution|unresolved|refused|unreachable|timed out|transfer artifact|could not be resolved",
     re.IGNORECASE,
@@ -248,7 +247,7 @@ class EmbeddedKafka:
                 pass_fds=(lock,),
                 # Ctrl-C is for us: the broker stops last, when we tell it
                 start_new_session=True,
-                preexec_fn=None if self.outlive else _die_with(os.getpid()),  # noqa: PLW1509 # one C call, no lock
+                preexec_fn=None if self.outlive else die_with(os.getpid()),  # noqa: PLW1509 # one C call, no lock
             )
 
     def _note(self, engine: _Engine, pid: int) -> Running:
@@ -522,17 +521,3 @@ def _answers(port: int) -> bool:
     except OSError:
         return False
     return reply[4:8] == struct.pack(">i", 7)
-
-
-def _die_with(parent: int) -> Callable[[], None] | None:
-    """For the child, before it becomes the broker: have the kernel stop it when its parent dies (Linux only)."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl
-
-    def arm() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != parent:  # it died before we asked
-            os._exit(1)
-
-    return arm

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import os
 import signal
-from collections.abc import Coroutine, Iterator
+import sys
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from typing import Any
+
+_PR_SET_PDEATHSIG = 1
 
 
 class UnreadyError(RuntimeError):
@@ -30,3 +35,17 @@ def flatten(error: BaseException) -> Iterator[BaseException]:
             yield from flatten(inner)
     else:
         yield error
+
+
+def die_with(parent: int) -> Callable[[], None] | None:
+    """For the child, before it becomes another program: have the kernel stop it when its parent dies (Linux only)."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+
+    def arm() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != parent:  # it died before we asked
+            os._exit(1)
+
+    return arm

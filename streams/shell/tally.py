@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from streams.call import Call
+from streams.call import IN_TIME_S, Call
 from streams.events import AnyEvent
 from streams.metrics import Metrics
-
-#: 000 一(二), 002-19 第六十条: three rings, ten seconds.
-IN_TIME_S = 10.0
 
 
 def tally(metrics: Metrics, before: Call | None, after: Call, event: AnyEvent) -> None:

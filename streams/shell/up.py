@@ -7,10 +7,8 @@ dies, even by kill -9, the kernel ends the children.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import secrets
-import signal
 import socket
 import sys
 import time
@@ -24,7 +22,7 @@ from pydantic import SecretStr
 from streams.settings import Settings
 from streams.shell import topics
 from streams.shell.kafka import BrokerError, EmbeddedKafka, running
-from streams.shell.running import UnreadyError
+from streams.shell.running import UnreadyError, die_with
 
 Say = Callable[[str], None]
 
@@ -43,12 +41,6 @@ class Process(Struct, frozen=True):
 
 
 PROCESSES = (Process("detect", ("detect",)), Process("asterisk", ("asterisk",)), Process("wall", ("wall",)))
-
-
-def die_with_parent() -> None:
-    """Ask the kernel (Linux) to end this process when its parent ends."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 class Watched:
@@ -84,7 +76,7 @@ class Watched:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
-                preexec_fn=die_with_parent,
+                preexec_fn=die_with(os.getpid()),
             )
         return await self._child.wait()
 
