@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from streams.call import Call
+from streams.numbers import is_outside, mask
 
 Severity = Literal["notice", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("notice", "warning", "critical")
@@ -93,7 +94,7 @@ _OUTCOME_ZH: dict[str, str] = {
     "call.answered": "已接听",
     "consult.answered": "已接听",
     "agent.missed": "无人接听",
-    "call.held": "客户被置于保持",
+    "call.held": "客户已转入保持",
     "call.resumed": "已恢复通话",
     "call.transferring": "已开始转接",
     "call.transferred": "客户已接通新坐席",
@@ -135,16 +136,20 @@ def duration_en(seconds: float) -> str:
 
 
 def agent_zh(agent: str | None, name: str | None) -> str:
-    """``Ana Lopez(101)``, ``101 号坐席``, ``坐席`` where nobody is known."""
+    """``Ana Lopez(101)``, ``101 号坐席``, an outside line by its masked number, ``坐席`` where nobody is known."""
     if not agent:
         return "坐席"
+    if is_outside(agent):
+        return f"外线 {mask(agent)}"
     return f"{name}({agent})" if name else f"{agent} 号坐席"
 
 
 def agent_en(agent: str | None, name: str | None) -> str:
-    """``Ana Lopez (101)``, ``agent 101``, ``the agent``."""
+    """``Ana Lopez (101)``, ``agent 101``, an outside line by its masked number, ``the agent``."""
     if not agent:
         return "the agent"
+    if is_outside(agent):
+        return f"the outside line {mask(agent)}"
     return f"{name} ({agent})" if name else f"agent {agent}"
 
 

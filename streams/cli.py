@@ -8,14 +8,14 @@ import logging
 import sys
 from collections.abc import Coroutine, Iterable, Iterator
 from enum import StrEnum
-from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from streams import alerts, events, metrics
 from streams.alerts import AlertChange
@@ -23,8 +23,9 @@ from streams.events import AnyEvent
 from streams.problem import Problem
 from streams.replay import read_record, replay
 from streams.rulebook.book import Rulebook, RulebookError, load
-from streams.settings import Settings, config_file
-from streams.telephony.capture import record_capture
+from streams.settings import SettingsError, config_file, read_settings
+from streams.shell.running import UnreadyError, flatten, until_told
+from streams.telephony.capture import read_capture, record_capture
 
 app = typer.Typer(
     name="sansheng",
@@ -55,36 +56,69 @@ From = Annotated[
 ]
 
 
-def settings_of(**flags: Any) -> Settings:
-    """The settings with the flags that were given; a clear message and exit 2 where one is wrong."""
-    try:
-        return Settings(**{k: v for k, v in flags.items() if v is not None})
-    except (ValidationError, ValueError) as error:
-        faults = error.errors() if isinstance(error, ValidationError) else [{"loc": ("toml",), "msg": str(error)}]
-        for fault in faults:
-            name = ".".join(str(p) for p in fault["loc"])
-            err.print(f"setting [bold]{name}[/bold]: {fault['msg']} (flags, SANSHENG_…, or {config_file()})")
-        raise typer.Exit(2) from None
-
-
 def book_of(overlays: Iterable[Path]) -> Rulebook:
     """The rulebook, or every fault in it on stderr and exit 2."""
     try:
         book = load(overlays)
     except RulebookError as error:
         for fault in error.faults:
-            err.print(str(fault), style="red")
+            say(str(fault), style="red")
         err.print(f"the rulebook has {len(error.faults)} fault(s); nothing was run")
         raise typer.Exit(2) from None
     for why in book.why:
-        err.print(f"overlay: {why}", style="yellow")
+        say(f"overlay: {why}", style="yellow")
     return book
 
 
-def items_of(files: list[Path], source: Source) -> Iterator[AnyEvent | Problem]:
-    """The events and problems of all files, one after the other."""
-    read = read_record if source is Source.record else record_capture
-    return chain.from_iterable(read(file) for file in files)
+class Reading:
+    """Trace files, read one after the other; ``unread`` are those in which nothing could be read."""
+
+    def __init__(self, files: list[Path], source: Source) -> None:
+        self._files, self._source = files, source
+        self._read = read_record if source is Source.record else record_capture
+        self.unread: list[Path] = []
+        self.problems = 0
+
+    def __iter__(self) -> Iterator[AnyEvent | Problem]:
+        """The events and problems of all files."""
+        for file in self._files:
+            met = events_met = 0
+            for item in self._read(file):
+                met, events_met = met + 1, events_met + (not isinstance(item, Problem))
+                yield item
+            if met and not events_met and not self._has_blocks(file):
+                self.unread.append(file)
+
+    def tell(self, problem: Problem) -> None:
+        """Say it and count it."""
+        self.problems += 1
+        say(str(problem), style="yellow")
+
+    def conclude(self) -> None:
+        """Say how many problems were met; exit 1 where nothing at all could be read from a file."""
+        if self.problems:
+            say(f"{self.problems} problem(s) were met; everything else was taken", style="yellow")
+        for file in self.unread:
+            say(f"{file}: nothing could be read from it", style="red")
+        if self._source is Source.record and any(map(_looks_like_ami, self.unread)):
+            say("this looks like a capture of AMI traffic: add `--from asterisk`")
+        if self.unread:
+            raise typer.Exit(1)
+
+    def _has_blocks(self, file: Path) -> bool:
+        """A capture that can be read may still hold no call."""
+        return self._source is Source.asterisk and not all(isinstance(item, Problem) for item in read_capture(file))
+
+
+def _looks_like_ami(file: Path) -> bool:
+    """Whether the first line with anything on it is one of a capture."""
+    with file.open("rb") as lines:
+        first = next((line for line in lines if line.strip()), b"")
+    try:
+        row = json.loads(first)
+    except ValueError:
+        return first.startswith((b"Asterisk Call Manager/", b"Event: ", b"Response: "))
+    return isinstance(row, dict) and {"t", "event"} <= row.keys()
 
 
 @app.command("replay")
@@ -95,18 +129,16 @@ def replay_command(
     output: Annotated[Format, typer.Option("--format", help="ndjson or table.")] = Format.ndjson,
 ) -> None:
     """Judge recorded calls by the rulebook and print the alert changes; needs no broker."""
-    book = book_of(rulebook or settings_of().rulebook)
-    changes, problems = [], 0
-    for item in replay(book, items_of(files, source)):
+    book = book_of(rulebook or read_settings().rulebook)
+    changes, reading = [], Reading(files, source)
+    for item in replay(book, reading):
         if isinstance(item, Problem):
-            problems += 1
-            err.print(str(item), style="yellow", markup=False, soft_wrap=True)
+            reading.tell(item)
         else:
             changes.append(item)
     changes.sort(key=lambda change: change.at)
     _print_changes(changes, output)
-    if problems:
-        err.print(f"{problems} problem(s) were met; everything else was judged", style="yellow")
+    reading.conclude()
 
 
 def _print_changes(changes: list[AlertChange], output: Format) -> None:
@@ -114,24 +146,32 @@ def _print_changes(changes: list[AlertChange], output: Format) -> None:
         for change in changes:
             sys.stdout.write(alerts.render(change).decode() + "\n")
         return
-    table = Table("time", "severity", "state", "rule", "agent", "says", title=f"{len(changes)} alert changes")
-    for c in changes:
-        table.add_row(f"{c.at:.2f}", c.severity, c.state, c.rule, c.agent or "", c.says)
-    Console().print(table)
+    rows = ((f"{c.at:.2f}", c.severity, c.state, c.rule, c.agent or "", c.says) for c in changes)
+    _print_table(("time", "severity", "state", "rule", "agent", "says"), rows, f"{len(changes)} alert changes")
+
+
+def _print_table(columns: Iterable[str], rows: Iterable[Iterable[str]], title: str) -> None:
+    """On stdout. Square brackets are text; what is too long folds, and in a pipe the lines are as long as need be."""
+    table, console = Table(title=escape(title)), Console()
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    if not console.is_terminal:
+        console = Console(width=console.measure(table, options=console.options.update(max_width=10_000)).maximum)
+    console.print(table)
 
 
 @app.command("record")
 def record_command(files: Files, source: From = Source.asterisk) -> None:
     """Print the record (NDJSON) that a capture of PBX traffic gives."""
-    problems = 0
-    for item in items_of(files, source):
+    reading = Reading(files, source)
+    for item in reading:
         if isinstance(item, Problem):
-            problems += 1
-            err.print(str(item), style="yellow", markup=False, soft_wrap=True)
+            reading.tell(item)
         else:
             sys.stdout.write(events.render(item).decode() + "\n")
-    if problems:
-        err.print(f"{problems} problem(s) were met", style="yellow")
+    reading.conclude()
 
 
 config = typer.Typer(help="Settings.", no_args_is_help=True)
@@ -141,14 +181,11 @@ app.add_typer(config, name="config")
 @config.command("show")
 def config_show(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
     """Print every setting as it is in force; secrets are shown as stars."""
-    values = settings_of().model_dump(mode="json")
+    values = read_settings().model_dump(mode="json")
     if as_json:
         sys.stdout.write(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
         return
-    table = Table("setting", "value", "variable", title=f"file: {config_file()}")
-    for name, value, variable in _rows("SANSHENG_", "", values):
-        table.add_row(name, value, variable)
-    Console().print(table)
+    _print_table(("setting", "value", "variable"), _rows("SANSHENG_", "", values), f"file: {config_file()}")
 
 
 def _rows(prefix: str, path: str, values: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -174,7 +211,7 @@ def rules_check(
     overlays: Annotated[list[Path], typer.Argument(help="Folders or files to lay over the default rulebook.")] = [],  # noqa: B006 - typer's way
 ) -> None:
     """Find every fault of the rulebook, with file, line and the mend; exit 2 where there is one."""
-    book = book_of(overlays or settings_of().rulebook)
+    book = book_of(overlays or read_settings().rulebook)
     typer.echo(f"rulebook {book.version}: {len(book.rules)} rules, no faults")
 
 
@@ -188,7 +225,7 @@ def detect(kafka: Kafka = None, rulebook: Overlays = None) -> None:
     from streams.shell import detector  # noqa: PLC0415 - Faust takes a second to import
 
     logs()
-    settings = settings_of(kafka=kafka, rulebook=rulebook)
+    settings = read_settings(kafka=kafka, rulebook=rulebook)
     detector.run(settings, book_of(settings.rulebook))
 
 
@@ -198,7 +235,7 @@ def asterisk(kafka: Kafka = None) -> None:
     from streams.shell import gateway  # noqa: PLC0415 - the Kafka client takes a while to import
 
     logs()
-    run_until_told(gateway.run(settings_of(kafka=kafka)))
+    run_until_told(gateway.run(read_settings(kafka=kafka)))
 
 
 @app.command()
@@ -207,7 +244,12 @@ def wall(kafka: Kafka = None) -> None:
     from dashboards.wall import server  # noqa: PLC0415 - as above
 
     logs()
-    run_until_told(server.run(settings_of(kafka=kafka), ready=typer.echo))
+    settings = read_settings(kafka=kafka)
+    given = bool(settings.wall.token.get_secret_value())
+    # whoever gave the token has it; it must not land in a log
+    run_until_told(
+        server.run(settings, ready=lambda address: typer.echo(address.partition("#")[0] if given else address))
+    )
 
 
 @app.command()
@@ -215,7 +257,8 @@ def up(kafka: Kafka = None, rulebook: Overlays = None) -> None:
     """Run everything on this machine: the broker (unless --kafka), a worker, the gateway and the wall."""
     from streams.shell import up as system  # noqa: PLC0415 - as above
 
-    settings = settings_of(kafka=kafka, rulebook=rulebook)
+    logs()
+    settings = read_settings(kafka=kafka, rulebook=rulebook)
     book_of(settings.rulebook)
     run_until_told(system.run(settings, say))
 
@@ -228,7 +271,8 @@ def demo(
     """Show the whole system on recorded PBX traffic, until Ctrl-C."""
     from streams.shell import demo as show  # noqa: PLC0415 - as above
 
-    run_until_told(show.run(settings_of(), say, speed=speed, port=port))
+    logs()
+    run_until_told(show.run(read_settings(), say, speed=speed, port=port))
 
 
 def _mount() -> None:
@@ -241,9 +285,9 @@ def _mount() -> None:
     app.add_typer(pbx_cli.app, name="pbx")
 
 
-def say(text: str) -> None:
+def say(text: str, *, style: str | None = None) -> None:
     """Tell the operator, on stderr; square brackets are text."""
-    err.print(text, markup=False, soft_wrap=True)
+    err.print(text, style=style, markup=False, soft_wrap=True)
 
 
 def logs() -> None:
@@ -277,8 +321,6 @@ def run_until_told(work: Coroutine[Any, Any, None]) -> None:
     """Run until SIGINT or SIGTERM, which end it with exit 0; what an operator can mend is said in words, exit 1."""
     from aiokafka.errors import KafkaError  # noqa: PLC0415 - as above
 
-    from streams.shell.running import UnreadyError, flatten, until_told  # noqa: PLC0415 - as above
-
     try:
         asyncio.run(until_told(work))
     except* (OSError, KafkaError, UnreadyError) as group:
@@ -290,7 +332,15 @@ def run_until_told(work: Coroutine[Any, Any, None]) -> None:
 def main() -> None:
     """Entry point of the console script."""
     _mount()
-    app()
+    try:
+        app()
+    except SettingsError as error:
+        for fault in error.faults:
+            say(fault, style="red")
+        raise SystemExit(2) from None
+    except (UnreadyError, OSError) as error:
+        say(str(error), style="red")
+        raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

@@ -23,6 +23,10 @@ Party = Literal["agent", "customer", "system"]
 TransferMode = Literal["blind", "attended"]
 MissedReason = Literal["timeout", "rejected", "unavailable"]
 
+#: A line of the record is at most this long, bytes: a call keeps its last few events in its state, which must fit
+#: into one message of a broker.
+LARGEST = 64 * 1024
+
 #: Unix seconds. The upper bound (year 5138) is there to catch milliseconds, the usual mistake.
 LATEST_S = 1e11
 Seconds = Annotated[float, Meta(ge=0, lt=LATEST_S)]
@@ -202,6 +206,8 @@ def parse(line: bytes | str) -> AnyEvent:
     Raises:
         BadEventError: and nothing else, whatever the bytes are.
     """
+    if len(line) > LARGEST:
+        raise BadEventError(f"{len(line)} bytes long", mend=f"at most {LARGEST}")
     return from_dict(_decode(line))
 
 

@@ -91,6 +91,7 @@ class Metrics:
 
     def __init__(self, process: str) -> None:
         """``process``: detect, asterisk or wall; only its rows are made."""
+        self.process = process
         self.registry = CollectorRegistry()
         self._made = {m.name: self._make(m) for m in TABLE if process in m.where}
 
@@ -118,9 +119,16 @@ class Metrics:
         (made.labels(*labels) if labels else made).observe(seconds)  # type: ignore[union-attr]
 
     def serve(self, host: str, port: int) -> None:
-        """Serve ``/metrics``; port 0 switches it off. Raises OSError where the port is in use."""
-        if port:
+        """Serve ``/metrics``; port 0 switches it off. Raises OSError, with the mend, where the port is in use."""
+        if not port:
+            return
+        try:
             start_http_server(port, host, registry=self.registry)
+        except OSError as error:
+            variable = f"SANSHENG_METRICS__{self.process.upper()}"
+            raise OSError(
+                f"metrics port {host}:{port}: {error.strerror}; set {variable} to another one, or 0"
+            ) from None
 
 
 def as_markdown() -> str:

@@ -9,13 +9,33 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field, SecretStr
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 CONFIG_FILE = "sansheng.toml"
+_PREFIX = "SANSHENG_"
+#: Variables that are read elsewhere.
+_OTHERS = ("SANSHENG_CONFIG", "SANSHENG_PBX_SECRET", "SANSHENG_TEST_KAFKA")
+
+
+class SettingsError(ValueError):
+    """The settings cannot be used; ``faults`` holds one text for each fault that was found."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__("\n".join(faults))
 
 
 class AsteriskSettings(BaseModel):
@@ -24,7 +44,7 @@ class AsteriskSettings(BaseModel):
     model_config = {"extra": "forbid"}
     host: str = "127.0.0.1"
     port: int = Field(5038, ge=1, le=65535)
-    username: str = "monitor"
+    username: str = Field("monitor", min_length=1)
     secret: SecretStr = SecretStr("")
 
 
@@ -37,6 +57,15 @@ class WallSettings(BaseModel):
     token: SecretStr = Field(SecretStr(""), description="what a browser must show; made and printed where empty")
     timezone: str = Field("Asia/Shanghai", description="whose midnight begins 'today'")
     linger_s: float = Field(600, gt=0, description="how long an alert that cannot clear itself stays open on the wall")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (LookupError, ValueError, OSError):
+            raise ValueError(f"wall.timezone: unknown timezone {name!r} (a name such as Asia/Shanghai)") from None
+        return name
 
 
 class MetricsSettings(BaseModel):
@@ -52,14 +81,16 @@ class MetricsSettings(BaseModel):
 class Settings(BaseSettings):
     """All settings; see ``sansheng config show``."""
 
-    model_config = SettingsConfigDict(env_prefix="SANSHENG_", env_nested_delimiter="__", extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_nested_delimiter="__", extra="forbid")
 
     kafka: str = Field("", description="host:port of a broker to use; empty: the embedded one")
     kafka_port: int = Field(9392, ge=1, le=65535, description="port of the embedded broker on loopback")
     run_dir: Path = Field(Path(".run"), description="where the embedded broker and the processes keep their data")
     topic_prefix: str = Field("", description="put before each topic's name, for several systems on one broker")
     partitions: int = Field(16, ge=1, le=1024, description="of calls, alerts and verdicts")
-    rulebook: list[Path] = Field(default_factory=list, description="folders laid over the default rulebook, in order")
+    rulebook: Annotated[list[Path], NoDecode] = Field(
+        default_factory=list, description="folders laid over the default rulebook, in order"
+    )
     tick_delay_s: float = Field(
         0.1, ge=0, le=5, description="how long after a deadline its tick is sent, so that events under way come first"
     )
@@ -67,6 +98,18 @@ class Settings(BaseSettings):
     asterisk: AsteriskSettings = AsteriskSettings()
     wall: WallSettings = WallSettings()
     metrics: MetricsSettings = MetricsSettings()
+
+    @field_validator("rulebook", mode="before")
+    @classmethod
+    def _paths(cls, given: Any) -> Any:
+        """A variable may hold a path, several with ':' between them, or a JSON list."""
+        if not isinstance(given, str):
+            return given
+        try:
+            listed = json.loads(given)
+        except ValueError:
+            listed = None
+        return listed if isinstance(listed, list) else [path for path in given.split(os.pathsep) if path]
 
     @property
     def bootstrap(self) -> str:
@@ -92,12 +135,83 @@ class Settings(BaseSettings):
 
     def as_environment(self) -> dict[str, str]:
         """Every setting as a variable, so that a child process has the same ones whatever its file says."""
-        return dict(_flatten("SANSHENG_", self.model_dump(mode="json"), self))
+        return dict(_flatten(_PREFIX, self.model_dump(mode="json"), self))
 
 
 def config_file() -> Path:
     """The TOML file in use (it need not exist)."""
-    return Path(os.environ.get("SANSHENG_CONFIG", CONFIG_FILE))
+    return Path(os.environ.get("SANSHENG_CONFIG") or CONFIG_FILE)
+
+
+def read_settings(**flags: Any) -> Settings:
+    """The settings with ``flags`` laid over them; a flag that is None was not given.
+
+    Raises:
+        SettingsError: with every fault that was found.
+    """
+    strangers = _unknown_variables()
+    faults = [*strangers.values(), *_file_faults()]
+    settings = None
+    try:
+        settings = Settings(**{k: v for k, v in flags.items() if v is not None})
+    except ValidationError as error:
+        faults += _texts(error, strangers)
+    except OSError as error:
+        faults.append(f"the file {config_file()} cannot be read: {error.strerror}")
+    except ValueError as error:  # not TOML, not UTF-8, or a whole section that is not JSON
+        faults.append(_source_fault(error))
+    if faults or settings is None:
+        raise SettingsError(faults)
+    return settings
+
+
+def _texts(error: ValidationError, strangers: dict[str, str]) -> Iterator[str]:
+    """A line for each fault that is not told already as an unknown variable."""
+    for fault in error.errors():
+        path = [str(part) for part in fault["loc"]]
+        name = ".".join(path)
+        if _variable(path) not in strangers:
+            problem = fault["msg"].removeprefix("Value error, ").removeprefix(f"{name}: ")
+            yield f"setting {name}: {problem} (flags, SANSHENG_…, or {config_file()})"
+
+
+def _source_fault(error: ValueError) -> str:
+    """``error`` of a source that cannot be read at all; pydantic-settings names its variable, tomllib no file."""
+    if error.__class__.__name__ == "SettingsError":
+        return f"{error}: {error.__cause__} (a section is a JSON object; better set SANSHENG_SECTION__NAME)"
+    return f"the file {config_file()} is not TOML: {error}"
+
+
+def _file_faults() -> list[str]:
+    file = config_file()
+    if file.is_file() or (not file.exists() and not os.environ.get("SANSHENG_CONFIG")):
+        return []
+    problem = "is not a file" if file.exists() else "does not exist"
+    return [f"the settings file {file} {problem} (SANSHENG_CONFIG names it, or it lies in the working directory)"]
+
+
+def _unknown_variables() -> dict[str, str]:
+    """The SANSHENG_… variables that nothing reads, each with the text of its fault."""
+    known = {*_OTHERS, *_known(Settings, [])}
+    names = sorted(name for name in os.environ if name.upper().startswith(_PREFIX) and name.upper() not in known)
+    return {name.upper(): f"unknown variable {name} ({_nearest(name.upper(), known)})" for name in names}
+
+
+def _known(model: type[BaseModel], path: list[str]) -> Iterator[str]:
+    """The variables of all settings; a whole section may be one, in JSON."""
+    for name, field in model.model_fields.items():
+        yield _variable([*path, name])
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _known(field.annotation, [*path, name])
+
+
+def _variable(path: list[str]) -> str:
+    return _PREFIX + "__".join(path).upper()
+
+
+def _nearest(name: str, known: set[str]) -> str:
+    near = get_close_matches(name, sorted(known), n=1)
+    return f"did you mean {near[0]}?" if near else "`sansheng config show` lists all"
 
 
 def _flatten(prefix: str, values: dict[str, Any], model: BaseModel) -> list[tuple[str, str]]:

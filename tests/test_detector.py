@@ -27,6 +27,7 @@ from streams.events import (
 )
 from streams.replay import replay
 from streams.rulebook.book import load
+from streams.shell.dead_letters import LARGEST
 from tests.shell_tools import PARTITIONS, STRICT, System, at_the_edge
 
 CALLS = [f"call-{n}" for n in range(12)]
@@ -202,6 +203,33 @@ async def test_bad_messages_become_dead_letters_and_stop_nothing_else(system: Sy
 
 def _reason(bad: tuple[bytes | None, bytes | None, str], told: list[tuple[str, bytes | None]]) -> int:
     return next(n for n, (said, raw) in enumerate(told) if bad[2] in said and raw == bad[1])
+
+
+async def test_a_message_of_a_megabyte_is_cut_and_put_aside(system: System) -> None:
+    """Garbage as large as a broker takes, and an event whose fields are: neither may stop the worker."""
+    large = [b"x" * 1_000_000, render(CallOffered(call="bad", at=1.0, queue="q" * 600_000))]
+    system.start("detect")
+    for value in large:
+        await system.send_raw(b"bad", value, partition=0)
+    await begin_calls(system)
+    await system.alerts(all_have("opened"))
+    letters = await system.read("dead-letters", lambda seen: len(seen) >= len(large))
+    assert [len(m.value or b"") for m in letters] == [LARGEST, LARGEST]
+    assert [int(dict(m.headers)["cut_from"]) for m in letters] == [len(value) for value in large]
+
+
+async def test_a_worker_refuses_topics_with_other_partitions_than_its_settings_say(system: System) -> None:
+    worker = system.start("detect", PARTITIONS="8")
+    assert await asyncio.to_thread(worker.wait, 30) == 1
+    assert "partitions" in system.logs()
+    assert "Traceback" not in system.logs()
+
+
+async def test_an_idle_floor_stays_well(system: System) -> None:
+    """Each partition hears from a heartbeat only every so often: that is no lack of progress."""
+    system.start("detect")
+    beats = await system.read("heartbeats", lambda seen: len(seen) > PARTITIONS + 1)
+    assert [json.loads(m.value)["detail"] for m in beats] == [""] * len(beats)
 
 
 async def test_the_changelog_is_compacted_and_nothing_else(system: System) -> None:

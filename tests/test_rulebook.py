@@ -232,7 +232,11 @@ def test_the_version_does_not_depend_on_folders_files_or_order(tmp_path: Path, m
         (GOOD.replace("{agent}", "{agnet}"), ["site.yaml:4: {agnet} is no figure of a sentence (did you mean agent?)"]),
         (GOOD.replace("{agent}", "{}"), ["site.yaml:4: {} is no figure of a sentence"]),
         (GOOD.replace("{agent}", "{agent.x}"), ["site.yaml:4: {agent.x} is no figure of a sentence"]),
-        (GOOD.replace("{agent}", "{agent"), ["site.yaml:4:"]),
+        (GOOD.replace("{agent}", "{agent"), ["site.yaml:4: the braces do not match (each figure is {name};"]),
+        (GOOD.replace("{agent}", "{agent}}"), ["site.yaml:4: the braces do not match"]),
+        (GOOD.replace("{agent}", "{{agent}"), ["site.yaml:4: the braces do not match"]),
+        (GOOD.replace("{agent}", "{x!r}"), ["site.yaml:4: {x!r} is no figure of a sentence"]),
+        (GOOD.replace("{agent}", "{agent!r}"), ["site.yaml:4: the sentence cannot be filled: {agent!r} (only {name}"]),
         (GOOD.replace("{agent}", "{agent:d}"), ["site.yaml:4: the sentence cannot be filled"]),
         (GOOD.replace("{agent}", "{agent:{x}}"), ["site.yaml:4: the sentence cannot be filled"]),
         (GOOD + '    en: {title: x, says: "{who}"}\n', ["site.yaml:11: {who} is no figure of a sentence"]),
@@ -302,6 +306,33 @@ def test_all_faults_of_all_files_are_found_at_once(tmp_path: Path) -> None:
         "c.yaml:2:",
         "c.yaml:3:",
     ]
+
+
+def test_one_fault_hides_no_other_in_the_same_rule(tmp_path: Path) -> None:
+    text = GOOD.replace("{after: 10 s, severity: warning}", "{after: 15, severity: warnin}")
+    text = text.replace("phase: held", "phase: heldd").replace("{agent}", "{agnet}{}").replace('"000"', '"0O0"')
+    text = text.replace("    title: 新规则\n", "").replace("1 min", "1 m") + "    also: [{quote: 5}, 7]\n"
+    assert sorted(line.partition(" (")[0].removeprefix("site.yaml:") for line in faults(overlay(tmp_path, text))) == [
+        "10: rule new-rule: Expected `object`, got `int`",
+        "10: rule new-rule: Expected `str`, got `int`",
+        "10: rule new-rule: Object missing required field `manual`",
+        "10: rule new-rule: Object missing required field `section`",
+        "2: rule new-rule: Object missing required field `title`",
+        "3: {agnet} is no figure of a sentence",
+        "3: {} is no figure of a sentence",
+        "5: rule new-rule: Invalid enum value 'heldd'",
+        "7: rule new-rule: Invalid enum value 'warnin'",
+        "7: rule new-rule: unit missing: write 15 s, 15 min or 15 h",
+        "8: rule new-rule: not a duration: '1 m'",
+        "9: unknown manual '0O0'",
+    ]
+
+
+def test_the_rules_that_the_readme_shows_can_be_used(tmp_path: Path) -> None:
+    new, change = re.findall("```yaml\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert len(load([overlay(tmp_path / "change", change)]).why) == 1
+    new = "rules:\n" + new.replace("id: ring-over-three", "id: shown")
+    assert load([overlay(tmp_path / "new", new)]).rule("shown")
 
 
 def test_a_fault_that_an_overlay_brings_points_into_the_overlay_and_the_rest_into_the_book(tmp_path: Path) -> None:

@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from streams.settings import AsteriskSettings, MetricsSettings, Settings, WallSettings, config_file
+from streams.settings import (
+    AsteriskSettings,
+    MetricsSettings,
+    Settings,
+    SettingsError,
+    WallSettings,
+    config_file,
+    read_settings,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -145,6 +153,7 @@ names = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_siz
 path_letters = st.characters(codec="utf-8", exclude_characters='\\"', exclude_categories=["Cc"])
 paths = st.text(path_letters, min_size=1, max_size=9)
 ports = st.integers(0, 65535)
+zones = st.sampled_from(["Asia/Shanghai", "UTC", "America/Argentina/Salta"])
 
 
 @given(
@@ -155,11 +164,115 @@ ports = st.integers(0, 65535)
         topic_prefix=names,
         tick_delay_s=st.floats(0, 5),
         rulebook=st.lists(paths, max_size=3),
-        asterisk=st.builds(AsteriskSettings, username=names, secret=names.map(SecretStr)),
-        wall=st.builds(WallSettings, port=ports, token=names.map(SecretStr), timezone=names),
+        asterisk=st.builds(AsteriskSettings, username=names.filter(bool), secret=names.map(SecretStr)),
+        wall=st.builds(WallSettings, port=ports, token=names.map(SecretStr), timezone=zones),
         metrics=st.builds(MetricsSettings, detect=ports),
     )
 )
 def test_settings_reach_a_child_process_whole(given_settings: dict[str, object]) -> None:
     settings = Settings(**given_settings)  # type: ignore[arg-type]
+    assert in_a_child(settings) == settings
+
+
+# ------------------------------------------------------------------------------------- what is told of a fault
+
+
+def told() -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        read_settings()
+    return caught.value.faults
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "", "/etc/passwd", "../UTC", "Asia", "\ud800"])
+def test_an_unknown_timezone_is_refused_with_an_example(zone: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(wall={"timezone": zone})
+    (fault,) = caught.value.faults
+    assert fault.startswith("setting wall.timezone: unknown timezone ")
+    assert "a name such as Asia/Shanghai" in fault
+
+
+def test_an_empty_asterisk_username_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SANSHENG_ASTERISK__USERNAME", "")
+    (fault,) = told()
+    assert fault.startswith("setting asterisk.username: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("SANSHENG_PARTITON", "SANSHENG_PARTITIONS"),
+        ("SANSHENG_WALL_PORT", "SANSHENG_WALL__PORT"),
+        ("sansheng_wal__token", "SANSHENG_WALL__TOKEN"),
+        ("SANSHENG_WALL__PROT", "SANSHENG_WALL__PORT"),
+        ("SANSHENG_CONFG", "SANSHENG_CONFIG"),
+    ],
+)
+def test_an_unknown_variable_is_refused_once_with_the_nearest_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, nearest: str
+) -> None:
+    monkeypatch.setenv(name, "1")
+    assert told() == [f"unknown variable {name} (did you mean {nearest}?)"]
+
+
+def test_variables_that_are_read_elsewhere_and_whole_sections_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SANSHENG_CONFIG", "")
+    monkeypatch.setenv("SANSHENG_TEST_KAFKA", "x")
+    monkeypatch.setenv("SANSHENG_PBX_SECRET", "x")
+    monkeypatch.setenv("SANSHENG_WALL", '{"port": 1}')
+    monkeypatch.setenv("sansheng_partitions", "2")
+    settings = read_settings(kafka=None)
+    assert (settings.wall.port, settings.partitions) == (1, 2)
+
+
+def test_every_setting_is_a_known_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in Settings().as_environment().items():
+        monkeypatch.setenv(name, value)
+    assert read_settings() == Settings()
+
+
+def test_a_settings_file_that_is_absent_or_a_folder_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SANSHENG_CONFIG", "absent.toml")
+    assert [fault.split(" (")[0] for fault in told()] == ["the settings file absent.toml does not exist"]
+    monkeypatch.setenv("SANSHENG_CONFIG", str(tmp_path))
+    assert [fault.split(" (")[0] for fault in told()] == [f"the settings file {tmp_path} is not a file"]
+
+
+def test_a_source_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    toml("partitions = = 3\n")
+    assert told()[0].startswith("the file sansheng.toml is not TOML: ")
+    Path("sansheng.toml").write_bytes(b"kafka = '\xff'")
+    assert told()[0].startswith("the file sansheng.toml is not TOML: ")
+    Path("sansheng.toml").unlink()
+    monkeypatch.setenv("SANSHENG_WALL", "abc")
+    assert 'field "wall"' in told()[0]
+
+
+def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SANSHENG_PARTITON", "1")
+    monkeypatch.setenv("SANSHENG_WALL__PORT", "abc")
+    toml("[wal]\nport = 1\n")
+    assert [fault.split(":")[0].split(" (")[0] for fault in told()] == [
+        "unknown variable SANSHENG_PARTITON",
+        "setting wall.port",
+        "setting wal",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "folders"),
+    [
+        ("rules", ["rules"]),
+        (os.pathsep.join(["a", "b c"]), ["a", "b c"]),
+        ('["a", "b:c"]', ["a", "b:c"]),
+        ("[odd", ["[odd"]),
+        ("", []),
+    ],
+)
+def test_the_rulebook_variable_takes_paths_or_a_json_list(
+    monkeypatch: pytest.MonkeyPatch, text: str, folders: list[str]
+) -> None:
+    monkeypatch.setenv("SANSHENG_RULEBOOK", text)
+    settings = read_settings()
+    assert settings.rulebook == [Path(folder) for folder in folders]
     assert in_a_child(settings) == settings

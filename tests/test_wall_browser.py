@@ -124,7 +124,7 @@ async def test_people_are_named_and_no_raw_id_is_on_the_screen(show: Open) -> No
         wall.floor.say("call.answered", "1767000000.43", at, agent="103")
         wall.floor.wait(at + 10)
         page = await show(wall.address)
-        await expect(tile(page, "1767000000.42")).to_contain_text("王芳 101等 2 人")
+        await expect(tile(page, "1767000000.42")).to_contain_text("王芳 101 等 2 人")
         await expect(tile(page, "1767000000.43")).to_contain_text("103 号坐席")
         text = await page.locator("body").inner_text()
         assert "1767000000" not in text

@@ -174,8 +174,8 @@ class WallServer:
         if message.key.startswith(_HEARTBEAT):
             return
         event = events.parse(message.value)
-        if event.call.startswith(heartbeat.CALL):
-            return
+        if event.call.encode() != message.key:
+            raise events.BadEventError("the message's key is not the call id", field="call")
         if event.at > message.logged_at + self._settings.ahead_s:
             raise events.BadEventError("lies in the future", field="at")
         self._wall.take_call(replace(event, seq=message.offset, logged_at=message.logged_at))

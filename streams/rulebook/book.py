@@ -19,7 +19,8 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from string import Formatter
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 import msgspec
 import yaml
@@ -191,16 +192,49 @@ def _build(entry: _Entry, titles: dict[str, str], faults: list[Fault]) -> Iterat
     fields = _known(entry.raw, shape, [], strangers)
     for path, known in strangers:
         faults.append(_fault(entry, path, f"unknown field {path[-1]!r}", _nearest(str(path[-1]), known)))
+    for problem, path in _misfits(fields, KINDS[kind]):
+        faults.append(_fault(entry, path, f"rule {entry.raw['id']}: {problem}", _choices(shape, path)))
+    faults.extend(_check(entry, fields, titles))
+    if not faults:
+        yield _with_titles(msgspec.convert(fields, KINDS[kind], dec_hook=decode), titles)
+
+
+def _misfits(raw: Any, kind: Any) -> Iterator[tuple[str, list[Any]]]:
+    """Everything in ``raw`` that is not as ``kind`` wants it, each with its path; msgspec stops at the first."""
+    found = False
+    if isinstance(raw, dict) and (struct := _struct(kind)):
+        for field in msgspec.structs.fields(struct):
+            if field.encode_name in raw:
+                inner = _misfits(raw[field.encode_name], field.type)
+            else:
+                inner = iter([(f"Object missing required field `{field.encode_name}`", [])] * field.required)
+            for problem, path in inner:
+                found = True
+                yield problem, [field.encode_name, *path] if field.encode_name in raw else path
+    elif isinstance(raw, list) and get_origin(kind) is tuple:
+        for n, item in enumerate(raw):
+            for problem, path in _misfits(item, get_args(kind)[0]):
+                found = True
+                yield problem, [n, *path]
+    if not found:
+        yield from _misfit(raw, kind)
+
+
+def _misfit(raw: Any, kind: Any) -> Iterator[tuple[str, list[Any]]]:
+    """What msgspec says of ``raw`` as a whole, all its parts being right."""
     try:
-        rule = msgspec.convert(fields, KINDS[kind], dec_hook=decode)
+        msgspec.convert(raw, kind, dec_hook=decode)
     except msgspec.ValidationError as error:
         problem, path = _path(str(error))
-        if not path and problem.split()[0] in fields:  # a rule's own check begins with the field's name
-            path = [problem.split()[0]]
-        faults.append(_fault(entry, path, f"rule {entry.raw['id']}: {problem}", _choices(shape, path)))
-        return
-    faults.extend(_check(entry, rule, titles))
-    yield _with_titles(rule, titles)
+        if not path and isinstance(raw, dict) and problem.split()[0] in raw:
+            path = [problem.split()[0]]  # a rule's own check begins with the field's name
+        yield problem, path
+
+
+def _struct(kind: Any) -> Any:
+    """The Struct that ``kind`` is, or has among its alternatives; None: there is none."""
+    options = (kind, *get_args(kind)) if isinstance(kind, UnionType) or get_origin(kind) is Union else (kind,)
+    return next((t for t in options if isinstance(t, type) and issubclass(t, Struct)), None)
 
 
 def _known(raw: Any, shape: inspect.Type, path: list[Any], strangers: list[tuple[list[Any], Iterable[str]]]) -> Any:
@@ -229,34 +263,47 @@ def _choices(shape: inspect.Type, path: list[Any]) -> str:
     return f"one of {', '.join(map(str, words))}" if words else ""
 
 
-def _check(entry: _Entry, rule: Rule, titles: dict[str, str]) -> Iterator[Fault]:
-    for n, clause in enumerate((rule.clause, *rule.also)):
-        if clause.manual not in titles:
-            where = ["clause", "manual"] if n == 0 else ["also", n - 1, "manual"]
-            yield _fault(entry, where, f"unknown manual {clause.manual!r}", _nearest(clause.manual, titles))
-    for field, text in _sentences(rule):
-        strange = [name for name in _names(text) if name not in FIGURES]
-        for name in strange:
-            yield _fault(entry, field, f"{{{name}}} is no figure of a sentence", _nearest(name, FIGURES))
-        if not strange and not _fills(text):
-            yield _fault(entry, field, "the sentence cannot be filled", "only {name}, without ':' or '!' behind it")
-    if rule.status == "retired" and not rule.retired_because:
+def _check(entry: _Entry, fields: dict[str, Any], titles: dict[str, str]) -> Iterator[Fault]:
+    """What is wrong beyond the form; works on the fields as written, so that it also finds what a bad form hides."""
+    yield from _check_manuals(entry, fields, titles)
+    for path, text in _sentences(fields):
+        for problem, mend in _sentence_faults(text):
+            yield _fault(entry, path, problem, mend)
+    if fields.get("status") == "retired" and not fields.get("retired_because"):
         yield _fault(entry, ["status"], "retired without a reason", "add `retired_because:`")
 
 
-def _sentences(rule: Rule) -> Iterator[tuple[list[str], str]]:
-    yield ["says"], rule.says
-    yield ["says_cleared"], rule.says_cleared
-    if rule.en:
-        yield ["en", "says"], rule.en.says
-        yield ["en", "says_cleared"], rule.en.says_cleared
+def _check_manuals(entry: _Entry, fields: dict[str, Any], titles: dict[str, str]) -> Iterator[Fault]:
+    also = fields.get("also")
+    clauses: list[tuple[list[Any], Any]] = [(["clause"], fields.get("clause"))]
+    clauses += [(["also", n], clause) for n, clause in enumerate(also if isinstance(also, list) else [])]
+    for path, clause in clauses:
+        manual = clause.get("manual") if isinstance(clause, dict) else None
+        if isinstance(manual, str) and manual not in titles:
+            yield _fault(entry, [*path, "manual"], f"unknown manual {manual!r}", _nearest(manual, titles))
 
 
-def _names(text: str) -> list[str]:
+def _sentences(fields: dict[str, Any]) -> Iterator[tuple[list[str], str]]:
+    en = fields.get("en")
+    for above, where in (([], fields), (["en"], en if isinstance(en, dict) else {})):
+        for name in ("says", "says_cleared"):
+            if isinstance(text := where.get(name), str):
+                yield [*above, name], text
+
+
+def _sentence_faults(text: str) -> Iterator[tuple[str, str]]:
+    """Each placeholder that cannot be filled, with the mend."""
     try:
-        return [name for _, name, _, _ in Formatter().parse(text) if name is not None]
+        parts = [part[1:] for part in Formatter().parse(text) if part[1] is not None]
     except ValueError:
-        return [text]
+        yield "the braces do not match", "each figure is {name}; a brace that is meant as text is written twice"
+        return
+    for name, spec, conversion in parts:
+        written = f"{{{name}{f'!{conversion}' if conversion else ''}{f':{spec}' if spec else ''}}}"
+        if name not in FIGURES:
+            yield f"{written} is no figure of a sentence", _nearest(str(name), FIGURES)
+        elif conversion or not _fills(written):
+            yield f"the sentence cannot be filled: {written}", "only {name}, without ':' or '!' behind it"
 
 
 def _fills(text: str) -> bool:

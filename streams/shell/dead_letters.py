@@ -10,6 +10,10 @@ from msgspec import Struct
 
 from streams.events import BadEventError
 
+#: A broker takes messages of 1 MiB; of what is longer, the beginning is kept.
+LARGEST = 512 * 1024
+_LARGEST_HEADER = 1024
+
 
 class DeadLetter(Struct, frozen=True):
     """``offset`` -1 where the source has none (a PBX). ``at``: Unix seconds when it was put aside."""
@@ -26,7 +30,13 @@ class DeadLetter(Struct, frozen=True):
     def headers(self) -> list[tuple[str, bytes]]:
         """Everything but the raw bytes, as Kafka headers."""
         names = ("source", "partition", "offset", "field", "reason", "mend", "at")
-        return [(name, str(getattr(self, name)).encode()) for name in names]
+        told = [(name, str(getattr(self, name)).encode()[:_LARGEST_HEADER]) for name in names]
+        return [*told, ("cut_from", str(len(self.raw)).encode())] if len(self.raw) > LARGEST else told
+
+    @property
+    def value(self) -> bytes:
+        """The raw bytes, cut where they are too long for a message."""
+        return self.raw[:LARGEST]
 
     def __str__(self) -> str:
         where = f"{self.source}[{self.partition}]@{self.offset}" if self.offset >= 0 else self.source

@@ -16,7 +16,7 @@ from streams import alerts
 from streams.alerts import AlertChange
 from streams.settings import AsteriskSettings, Settings
 from streams.shell import up
-from streams.shell.kafka import free_port
+from streams.shell.kafka import free_port, running
 from streams.shell.running import UnreadyError
 from streams.telephony.pbx import Programme, RecordedPbx
 
@@ -43,6 +43,8 @@ async def run(settings: Settings, say: up.Say, *, speed: float = 1.0, port: int 
     if not captures:
         raise UnreadyError(f"no captures in {TRACES}: run the demo from a clone of the repository")
     folder = settings.run_dir / "demo"
+    if (other := running(folder / "kafka" / "data")) is not None:
+        raise UnreadyError(f"a demo is running here already (its broker has pid {other.pid}): stop it first")
     shutil.rmtree(folder, ignore_errors=True)
     programme = Programme(speed=speed, loop=True, gap_s=GAP_S, renew_ids=True)
     async with RecordedPbx(captures, port=0, secret=_SECRET, programme=programme) as pbx:
@@ -57,6 +59,8 @@ def _demo_settings(settings: Settings, folder: Path, pbx_port: int, wall_port: i
     return settings.model_copy(
         update={
             "run_dir": folder,
+            "kafka": "",  # never a real broker: the demo makes calls up
+            "topic_prefix": "",
             "rulebook": [*settings.rulebook, LIMITS],
             "kafka_port": free_port(),
             "asterisk": AsteriskSettings(port=pbx_port, secret=SecretStr(_SECRET)),

@@ -39,6 +39,7 @@ from streams.events import AnyEvent, BadEventError, Tick, parse, render, tag_of
 from streams.heartbeat import Heartbeat
 from streams.metrics import Metrics
 from streams.settings import Settings
+from streams.shell import topics
 from streams.shell.dead_letters import DeadLetter, of_message
 from streams.shell.tally import tally
 from streams.shell.wakes import Wake, Wakes
@@ -47,6 +48,8 @@ log = logging.getLogger("sansheng.detect")
 
 #: A tick that comes this much before its deadline by the broker's clock, seconds, comes from a clock gone wrong.
 EARLY_S = 1.0
+#: A state larger than this, bytes, would not fit into a message of the changelog, and Faust would give up.
+LARGEST_STATE = 900_000
 #: A partition with messages waiting of which none was processed for this long, seconds, is stuck.
 STUCK_S = 10.0
 
@@ -132,6 +135,9 @@ class Detector:
     async def _handle(self, message: Any) -> None:
         """One message, whatever it is; never raises, or Faust would drop it without a word."""
         key, value = bytes(message.key or b""), bytes(message.value or b"")
+        now = time.time()
+        self._processed[message.partition] = (message.offset, now)  # before a heartbeat is answered: it counts too
+        self.metrics.set("sansheng_last_event_timestamp_seconds", now)
         try:
             record = self._read(key, value, message)
             if record.call.startswith(heartbeat.CALL):
@@ -144,9 +150,6 @@ class Detector:
         except Exception as error:
             log.exception("internal error at %s[%d]@%d", message.topic, message.partition, message.offset)
             await self._put_aside(message, value, BadEventError(f"internal error: {type(error).__name__}"))
-        now = time.time()
-        self._processed[message.partition] = (message.offset, now)
-        self.metrics.set("sansheng_last_event_timestamp_seconds", now)
 
     def _read(self, key: bytes, value: bytes, message: Any) -> AnyEvent:
         record = parse(value)
@@ -166,9 +169,14 @@ class Detector:
         for note in result.notes:
             self.metrics.count("sansheng_oddities_total")
             log.warning("partition %d offset %s: %s", partition, record.seq, note)
+        stored = dump(result.state) if result.state is not None else b""
+        if len(stored) > LARGEST_STATE:
+            raise BadEventError(
+                f"the call's state would be {len(stored)} bytes", mend="shorter or fewer unknown fields"
+            )
         for change in result.changes:
             await self._alert(key, change, record, partition)
-        self._store(key, result, record, partition)
+        self._store(key, result, stored, record, partition)
         if result.state is not None:
             tally(self.metrics, before.fold.call if before else None, result.state.fold.call, record)
 
@@ -181,14 +189,13 @@ class Detector:
             known = self._decoded[key] = (stored, load(stored))
         return known[1]
 
-    def _store(self, key: bytes, result: Step, record: AnyEvent, partition: int) -> None:
+    def _store(self, key: bytes, result: Step, stored: bytes, record: AnyEvent, partition: int) -> None:
         if result.state is None or result.wake is None:
             self._decoded.pop(key, None)
             self.wakes.drop(record.call)
             if key in self.table:
                 del self.table[key]
             return
-        stored = dump(result.state)
         self.table[key] = stored
         self._decoded[key] = (stored, result.state)
         self.wakes.set(record.call, partition, result.wake)
@@ -208,7 +215,7 @@ class Detector:
         await self._send_letter(letter)
 
     async def _send_letter(self, letter: DeadLetter) -> None:
-        await self._send(self.dead_letters, letter.source.encode(), letter.raw, None, headers=letter.headers())
+        await self._send(self.dead_letters, letter.source.encode(), letter.value, None, headers=letter.headers())
 
     async def _send(self, topic: Any, key: bytes, value: bytes, partition: int | None, **more: Any) -> None:
         """Send and wait for the broker's acknowledgement, however long it takes: nothing may be lost."""
@@ -328,7 +335,13 @@ class _CommitSensor(Sensor):
 
 
 def run(settings: Settings, book: Book) -> None:
-    """Run a worker until it is told to stop."""
+    """Run a worker until it is told to stop.
+
+    Raises:
+        UnreadyError: no broker, or topics that are not as the settings say.
+        OSError: the metrics port is in use.
+    """
+    topics.must_fit(settings)
     metrics = Metrics("detect")
     metrics.serve(settings.metrics.host, settings.metrics.detect)
     detector = Detector(settings, book, metrics)

@@ -15,15 +15,16 @@ import time
 import msgspec
 
 from streams import heartbeat
-from streams.events import AnyEvent, render, tag_of
+from streams.events import LARGEST, AnyEvent, render, tag_of
 from streams.heartbeat import Heartbeat
 from streams.metrics import Metrics
 from streams.settings import Settings
+from streams.shell import topics
 from streams.shell.dead_letters import DeadLetter
 from streams.shell.publisher import Message, Publisher
 from streams.telephony import ami
 from streams.telephony.asterisk import Translator
-from streams.telephony.pseudonym import key_from, pseudonymise
+from streams.telephony.pseudonym import key_from, masked, pseudonymise
 
 log = logging.getLogger("sansheng.asterisk")
 
@@ -81,20 +82,24 @@ class Gateway:
     async def _translate(self, publisher: Publisher, block: ami.Block) -> None:
         await self._publish_all(publisher, self._translator.feed(block.fields, block.arrived))
         for problem in self._translator.take_problems():
-            raw = msgspec.json.encode(block.fields)
+            raw = msgspec.json.encode(masked(block.fields))
             await self._put_aside(publisher, str(problem), raw, problem.text, problem.mend)
 
     async def _publish_all(self, publisher: Publisher, events: list[AnyEvent]) -> None:
         for event in (pseudonymise(event, self._key) for event in events):
+            line = render(event)
+            if len(line) > LARGEST:
+                await self._put_aside(publisher, f"{tag_of(event)} of {len(line)} bytes", line, "too large", "")
+                continue
             self._metrics.count("sansheng_pbx_events_total", tag_of(event))
-            await publisher.put(Message(self._settings.topic("calls"), event.call.encode(), render(event)))
+            await publisher.put(Message(self._settings.topic("calls"), event.call.encode(), line))
 
     async def _put_aside(self, publisher: Publisher, shown: str, raw: bytes, reason: str, mend: str) -> None:
         log.warning("dead letter: %s", shown)
         self._metrics.count("sansheng_pbx_problems_total")
         self._metrics.count("sansheng_dead_letters_total", "asterisk")
         letter = DeadLetter(raw or reason.encode(), "asterisk", reason, time.time(), mend=mend)
-        message = Message(self._settings.topic("dead-letters"), b"asterisk", letter.raw, tuple(letter.headers()))
+        message = Message(self._settings.topic("dead-letters"), b"asterisk", letter.value, tuple(letter.headers()))
         await publisher.put(message)
 
     def _connected(self, why_not: str) -> None:
@@ -116,7 +121,13 @@ class Gateway:
 
 
 async def run(settings: Settings) -> None:
-    """Run the gateway of the PBX that the settings name."""
+    """Run the gateway of the PBX that the settings name.
+
+    Raises:
+        UnreadyError: no broker, or topics that are not as the settings say.
+        OSError: the metrics port is in use.
+    """
+    topics.must_fit(settings)
     metrics = Metrics("asterisk")
     metrics.serve(settings.metrics.host, settings.metrics.asterisk)
     await Gateway(settings, metrics).run()

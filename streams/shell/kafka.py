@@ -39,7 +39,7 @@ from kafka.errors import KafkaError
 from msgspec import Struct
 from rich.console import Console
 
-from streams.shell.running import die_with
+from streams.shell.running import UnreadyError, die_with
 
 HOST = "127.0.0.1"
 
@@ -75,7 +75,7 @@ _OFFLINE = re.compile(
 )
 
 
-class BrokerError(Exception):
+class BrokerError(UnreadyError):
     """A broker cannot be had, started or stopped; the text says what is missing and the mend."""
 
 
@@ -335,7 +335,7 @@ def fetch_jars(libs: Path, console: Console) -> Path:
 
     Raises BrokerError without Maven, JarsError where Maven cannot bring them.
     """
-    libs.mkdir(parents=True, exist_ok=True)
+    _make_folder(libs)
     folder = libs / f"lib-{kafka_version()}"
     with (libs / "lib.lock").open("w") as lock:
         # two starts at once: the second waits and finds the jars
@@ -421,10 +421,18 @@ def _with_cause(what: str, said: str) -> str:
     return f"{what}. Its last words:\n{said.strip() or '(nothing)'}"
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = "a file is in the way" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror
+        raise BrokerError(f"{folder} cannot be made a folder: {why}. Name another one") from None
+
+
 @contextmanager
 def _hold(data: Path) -> Iterator[int]:
     """The folder's lock as a descriptor to hand to the broker. Raises BrokerError where a broker holds it."""
-    data.mkdir(parents=True, exist_ok=True)
+    _make_folder(data)
     lock = os.open(data / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         if not _try_lock(lock):

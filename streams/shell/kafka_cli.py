@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from streams.settings import Settings
+from streams.settings import read_settings
 from streams.shell import kafka
 
 NOT_RUNNING = 3
@@ -19,13 +19,15 @@ Data = Annotated[
     Path,
     typer.Option(
         "--data",
-        default_factory=lambda: Settings().run_dir / "kafka" / "data",
+        default_factory=lambda: read_settings().run_dir / "kafka" / "data",
         help="folder of the broker; one broker a folder",
     ),
 ]
 Port = Annotated[
     int,
-    typer.Option("--port", default_factory=lambda: Settings().kafka_port, min=1, max=65535, help="port on loopback"),
+    typer.Option(
+        "--port", default_factory=lambda: read_settings().kafka_port, min=1, max=65535, help="port on loopback"
+    ),
 ]
 
 
@@ -34,7 +36,7 @@ def start(data: Data, port: Port) -> None:
     """Start the broker and come back when it answers. It stays until `sansheng kafka stop`."""
     begun = time.monotonic()
     try:
-        broker = kafka.EmbeddedKafka(data, port, libs=Settings().run_dir / "kafka", outlive=True).start()
+        broker = kafka.EmbeddedKafka(data, port, libs=read_settings().run_dir / "kafka", outlive=True).start()
     except kafka.BrokerError as error:
         _fail(error)
     typer.echo(f"{_line(broker, data)}, ready after {time.monotonic() - begun:.1f} s")

@@ -19,6 +19,8 @@ log = logging.getLogger("sansheng.publisher")
 #: Messages that may wait for the broker; at 20 events a second that is over an hour.
 QUEUE = 100_000
 _BATCH = 500
+#: A broker takes 1 MiB with key and headers.
+LARGEST = 900_000
 _MAX_WAIT_S = 5.0
 _PATIENCE_S = 10.0
 
@@ -75,8 +77,11 @@ class Publisher:
         """Hand a message over; waits only while the queue is full.
 
         Raises:
+            ValueError: the message is too large for a broker.
             RuntimeError: nothing is sent any more (a fault of ours); better to end than to collect in silence.
         """
+        if len(message.value) > LARGEST:
+            raise ValueError(f"a message of {len(message.value)} bytes; at most {LARGEST}")
         if self._task is None or self._task.done():
             raise RuntimeError("the publisher has ended")
         await self._queue.put(message)

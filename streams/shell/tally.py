@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streams.call import IN_TIME_S, Call
-from streams.events import AnyEvent
+from streams.events import AnyEvent, CallAnswered, CallTransferred
 from streams.metrics import Metrics
 
 
@@ -12,11 +12,17 @@ def tally(metrics: Metrics, before: Call | None, after: Call, event: AnyEvent) -
     if before is None:
         return
     for agent in before.ringing.keys() - after.ringing.keys():
-        outcome = "answered" if after.agent == agent and after.phase != "ended" else "unanswered"
-        metrics.observe("sansheng_ring_seconds", max(0.0, event.at - before.ringing[agent]), outcome)
+        metrics.observe("sansheng_ring_seconds", max(0.0, event.at - before.ringing[agent]), _outcome(agent, event))
     if before.phase != after.phase:
         _phase_left(metrics, before, event.at)
         _wait_over(metrics, before, after)
+
+
+def _outcome(agent: str, event: AnyEvent) -> str:
+    """How a ring ended: answered (by a consulted colleague too), elsewhere (another phone was), or unanswered."""
+    if not isinstance(event, CallAnswered | CallTransferred):
+        return "unanswered"
+    return "answered" if event.agent == agent else "elsewhere"
 
 
 def _phase_left(metrics: Metrics, before: Call, at: float) -> None:

@@ -16,7 +16,9 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 from msgspec import Struct
 
+from streams.settings import Settings
 from streams.shell.kafka import BrokerError
+from streams.shell.running import UnreadyError
 
 Kind = Literal["missing", "partitions", "config"]
 
@@ -256,3 +258,17 @@ def _differences(admin: Any, present: list[TopicSpec]) -> list[tuple[TopicSpec, 
         for key, value in spec.config.items()
         if (actual := held[spec.name].get(key, {}).get("value", "unknown")) != value
     ]
+
+
+def must_fit(settings: Settings) -> None:
+    """Refuse to run on topics that are not there or have other partitions than the settings say.
+
+    With another number of partitions a worker would take calls for somebody else's and lose their deadlines.
+
+    Raises:
+        UnreadyError: the drift and its mend, or no broker.
+    """
+    drifts = check(settings.bootstrap, specs(settings.partitions, settings.topic_prefix))
+    serious = [str(drift) for drift in drifts if drift.kind in ("missing", "partitions")]
+    if serious:
+        raise UnreadyError("\n".join([*serious, "`sansheng topics apply` makes what is missing"]))

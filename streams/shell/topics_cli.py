@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from streams.settings import Settings
+from streams.settings import read_settings
 from streams.shell import topics
 from streams.shell.kafka import BrokerError
 
@@ -17,17 +17,20 @@ UNREACHABLE = 2
 app = typer.Typer(help="The topics: create them, and report where a broker differs.", no_args_is_help=True)
 
 Bootstrap = Annotated[
-    str, typer.Option("--kafka", default_factory=lambda: Settings().bootstrap, help="host:port of the broker")
+    str, typer.Option("--kafka", default_factory=lambda: read_settings().bootstrap, help="host:port of the broker")
 ]
 Partitions = Annotated[
     int,
     typer.Option(
-        "--partitions", default_factory=lambda: Settings().partitions, min=1, help="of calls, alerts, verdicts, audio"
+        "--partitions",
+        default_factory=lambda: read_settings().partitions,
+        min=1,
+        help="of calls, alerts, verdicts, audio",
     ),
 ]
 Prefix = Annotated[
     str,
-    typer.Option("--prefix", default_factory=lambda: Settings().topic_prefix, help="put before each topic's name"),
+    typer.Option("--prefix", default_factory=lambda: read_settings().topic_prefix, help="put before each topic's name"),
 ]
 
 

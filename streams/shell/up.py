@@ -12,16 +12,18 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 
+from aiokafka import AIOKafkaConsumer
 from msgspec import Struct
 from pydantic import SecretStr
 
+from streams import heartbeat
 from streams.settings import Settings
 from streams.shell import topics
-from streams.shell.kafka import BrokerError, EmbeddedKafka, running
+from streams.shell.kafka import EmbeddedKafka, running
 from streams.shell.running import UnreadyError, die_with
 
 Say = Callable[[str], None]
@@ -69,6 +71,7 @@ class Watched:
     async def _once(self) -> int:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, **self._settings.as_environment()}
+        self.log.touch(mode=0o600)
         with self.log.open("ab") as out:
             self._child = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "streams.cli", *self._process.arguments),
@@ -120,15 +123,23 @@ async def run(
         wall = settings.wall.model_copy(update={"token": SecretStr(secrets.token_urlsafe(24))})
         settings = settings.model_copy(update={"wall": wall})
     _free_ports(settings)
-    with _broker(settings, say, libs or settings.run_dir / "kafka") as bootstrap:
-        settings = settings.model_copy(update={"kafka": bootstrap})
-        made = topics.apply(bootstrap, topics.specs(settings.partitions, settings.topic_prefix))
+    broker = _broker(settings, say, libs or settings.run_dir / "kafka")
+    try:
+        settings = settings.model_copy(update={"kafka": broker.bootstrap if broker else settings.bootstrap})
+        made = topics.apply(settings.bootstrap, topics.specs(settings.partitions, settings.topic_prefix))
         say(f"topics: {len(made)} made or changed")
+        topics.must_fit(settings)
         async with asyncio.TaskGroup() as group:
             group.create_task(keep_running(settings, say))
+            group.create_task(_tell_health(settings, say))
+            if broker:
+                group.create_task(_watch(broker, say))
             await _tell_address(settings, say)
             if beside:
                 group.create_task(beside())
+    finally:
+        if broker:
+            broker.stop()
 
 
 def _free_ports(settings: Settings) -> None:
@@ -151,28 +162,41 @@ def _is_free(host: str, port: int) -> bool:
         return True
 
 
-@contextmanager
-def _broker(settings: Settings, say: Say, libs: Path) -> Iterator[str]:
-    """The address of the broker to use: the one of the settings, or our own for as long as we run."""
-    if settings.kafka:
-        say(f"Kafka: {settings.kafka}")
-        yield settings.kafka
-        return
+def _broker(settings: Settings, say: Say, libs: Path) -> EmbeddedKafka | None:
+    """Our own broker, started, for as long as we run; None where the settings name one, or a daemon is up already."""
     data = settings.run_dir / "kafka" / "data"
-    if daemon := running(data):  # of `sansheng kafka start`: it outlives us
-        say(f"Kafka: {daemon.engine} {daemon.version} on {daemon.bootstrap}, already running")
-        yield daemon.bootstrap
-        return
+    daemon = None if settings.kafka else running(data)  # of `sansheng kafka start`: it outlives us
+    if settings.kafka or (daemon and daemon.port == settings.kafka_port):
+        say(f"Kafka: {settings.bootstrap}, already running")
+        return None
     broker = EmbeddedKafka(data, settings.kafka_port, libs=libs)
-    try:
-        started = broker.start()
-    except BrokerError as error:
-        raise UnreadyError(str(error)) from None
-    try:
-        say(f"Kafka: {started.engine} {started.version} on {started.bootstrap}")
-        yield started.bootstrap
-    finally:
-        broker.stop()
+    started = broker.start()
+    say(f"Kafka: {started.engine} {started.version} on {started.bootstrap}")
+    return broker
+
+
+async def _watch(broker: EmbeddedKafka, say: Say) -> None:
+    """Start the broker again on the same folder and port when it has died; everybody else waits for it."""
+    while True:
+        await asyncio.sleep(1)
+        if not broker.alive():
+            say("Kafka has ended; starting it again …")
+            broker.stop()
+            broker.start()  # from this thread: the broker is to end with it
+            say("Kafka is back")
+
+
+async def _tell_health(settings: Settings, say: Say) -> None:
+    """Say when a process changes between working and not working, and why; the heartbeats know."""
+    consumer = AIOKafkaConsumer(settings.topic("heartbeats"), bootstrap_servers=settings.bootstrap)
+    told: dict[str, str] = {}
+    async with consumer:
+        async for message in consumer:
+            beat = heartbeat.parse(message.value or b"")
+            news = "works" if beat.ok else f"does not work: {beat.detail}"
+            if told.get(beat.component, "works") != news and beat.detail != "connecting":
+                say(f"{beat.component} {news}")
+                told[beat.component] = news
 
 
 async def _tell_address(settings: Settings, say: Say) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -53,6 +54,7 @@ def play(  # noqa: PLR0913 - one argument an option
     secret: Secret = "secret",  # noqa: S107 - the captures' own made-up one, for loopback
 ) -> None:
     """Serve FILES with their own timing. Starts when a client logs in; ends when played, unless --loop."""
+    _must_be_numbers(speed=speed, stagger=stagger, gap=gap)
     if speed <= 0:
         raise typer.BadParameter("must be above 0", param_hint="--speed")
     programme = Programme(
@@ -66,6 +68,13 @@ def play(  # noqa: PLR0913 - one argument an option
         raise _fail(str(error)) from None
     except OSError as error:
         raise _fail(f"{host}:{port}: {error.strerror or error} (another PBX on it? --port takes another one)") from None
+
+
+def _must_be_numbers(**options: float) -> None:
+    """``nan`` and ``inf`` read as numbers, pass every range, and play nothing."""
+    for name, value in options.items():
+        if not math.isfinite(value):
+            raise typer.BadParameter(f"must be a finite number, not {value}", param_hint=f"--{name}")
 
 
 async def _serve(files: list[Path], host: str, port: int, username: str, secret: str, programme: Programme) -> None:

@@ -9,26 +9,45 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from streams.events import AnyEvent, CallOffered
+from streams.events import (
+    AgentMissed,
+    AgentRinging,
+    AnyEvent,
+    CallAnswered,
+    CallOffered,
+    CallTransferred,
+    CallTransferring,
+)
+from streams.numbers import mask
 
-#: Fewer digits than this are an extension, not a person's number.
-_PERSONAL_DIGITS = 7
+#: Telephone numbers inside a text; not the seconds of a Uniqueid.
+_NUMBER = re.compile(r"(?<![\d.])\+?\d{7,}(?![\d.])")
 
 
-def mask(number: str) -> str:
-    """``13812345678`` -> ``138****5678``; extensions and names of lines stay."""
-    if sum(c.isdigit() for c in number) < _PERSONAL_DIGITS:
-        return number
-    return f"{number[:3]}****{number[-4:]}"
+def masked(fields: Mapping[str, str | list[str]]) -> dict[str, str | list[str]]:
+    """A PBX's block with every telephone number masked; ids and channel names stay, to find the place by."""
+    return {key: value if key.lower().endswith(("id", "channel")) else _hidden(value) for key, value in fields.items()}
+
+
+def _hidden(value: str | list[str]) -> str | list[str]:
+    if isinstance(value, list):
+        return [_NUMBER.sub(lambda found: mask(found.group()), one) for one in value]
+    return _NUMBER.sub(lambda found: mask(found.group()), value)
 
 
 def pseudonymise(event: AnyEvent, key: bytes) -> AnyEvent:
-    """The event with the customer's number masked and its ``customer_key`` added; other events are unchanged."""
+    """The event with every telephone number masked; a customer's gets its ``customer_key`` too."""
+    if isinstance(event, CallTransferring):
+        return replace(event, agent=event.agent and mask(event.agent), to=event.to and mask(event.to))
+    if isinstance(event, AgentRinging | AgentMissed | CallAnswered | CallTransferred):
+        return replace(event, agent=mask(event.agent))  # an outside line that took a transfer
     if not isinstance(event, CallOffered):
         return event
     outbound = event.direction == "outbound"

@@ -32,7 +32,7 @@ const zh = {
   waitingMore: "请稍候",
   agent: (p) => (p.name ? `${p.name} ${p.id}` : `${p.id} 号坐席`),
   nobody: "坐席未知",
-  several: (first, n) => `${first}等 ${n} 人`,
+  several: (first, n) => `${first} 等 ${n} 人`,
   queue: (q) => (/[a-z0-9]$/i.test(q) ? `${q} 队列` : `${q}队列`),
   direct: "直拨来电",
   to: (who) => `转给 ${who}`,
