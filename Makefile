@@ -28,7 +28,8 @@ bench: system $(VENV)/.dev ## measure: events a second, event-to-wall latency, l
 	@$(BIN)/python -m bench
 
 lock: $(VENV)/.dev ## pin the newest versions that pyproject.toml allows
-	@$(BIN)/uv pip compile -q --upgrade --no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile -q --upgrade --no-emit-index-url --no-header --no-annotate --extra tansu pyproject.toml \
+		-o requirements.lock
 	@$(BIN)/uv pip compile -q --upgrade --no-emit-index-url --no-header --no-annotate --extra dev -c requirements.lock \
 		pyproject.toml -o requirements-dev.lock
 

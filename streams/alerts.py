@@ -99,7 +99,6 @@ _OUTCOME_ZH: dict[str, str] = {
     "call.transferring": "已开始转接",
     "call.transferred": "客户已接通新坐席",
     "transfer.failed": "转接未成功",
-    "call.ended": "通话已结束",
 }
 _OUTCOME_EN: dict[str, str] = {
     "call.answered": "answered",
@@ -110,8 +109,12 @@ _OUTCOME_EN: dict[str, str] = {
     "call.transferring": "a transfer has begun",
     "call.transferred": "connected with the new agent",
     "transfer.failed": "the transfer failed",
-    "call.ended": "the call has ended",
 }
+
+
+#: The same for an end, by the party that hung up.
+_ENDED_ZH = {"customer": "客户已挂机", "agent": "坐席已挂机", "system": "通话已结束"}
+_ENDED_EN = {"customer": "the customer hung up", "agent": "the agent hung up", "system": "the call has ended"}
 
 
 def duration_zh(seconds: float) -> str:
@@ -166,7 +169,7 @@ def figures_zh(call: Call, agents: Sequence[str], seconds: float, ended_by: str 
         "duration": duration_zh(seconds),
         "queue": f"{call.queue}队列" if call.queue else "直拨来电",
         "to": agent_zh(call.transfer_to, call.name_of(call.transfer_to)) if call.transfer_to else "其他坐席",
-        "outcome": _OUTCOME_ZH.get(ended_by, "情况已解除"),
+        "outcome": _OUTCOME_ZH.get(ended_by) or _ENDED_ZH.get(call.ended_by or "", "情况已解除"),
     }
 
 
@@ -179,7 +182,7 @@ def figures_en(call: Call, agents: Sequence[str], seconds: float, ended_by: str 
         "duration": duration_en(seconds),
         "queue": f"queue {call.queue}" if call.queue else "a direct call",
         "to": agent_en(call.transfer_to, call.name_of(call.transfer_to)) if call.transfer_to else "another agent",
-        "outcome": _OUTCOME_EN.get(ended_by, "it is over"),
+        "outcome": _OUTCOME_EN.get(ended_by) or _ENDED_EN.get(call.ended_by or "", "it is over"),
     }
 
 

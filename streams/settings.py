@@ -46,6 +46,9 @@ class AsteriskSettings(BaseModel):
     port: int = Field(5038, ge=1, le=65535)
     username: str = Field("monitor", min_length=1)
     secret: SecretStr = SecretStr("")
+    agent_contexts: tuple[str, ...] = Field(("agents",), description="dialplan contexts that agents' phones call from")
+    attended_code: str = Field("*2", description="feature code of an attended transfer (features.conf)")
+    blind_code: str = Field("#1", description="feature code of a blind transfer")
 
 
 class WallSettings(BaseModel):

@@ -109,7 +109,7 @@ def test_a_second_ring_of_the_same_call_is_a_new_alert() -> None:
         Row(RING, "cleared", "warning", 40),
     ]
     assert says(changes)[1] == "101 号坐席的电话响铃 15 秒后结束：无人接听"
-    assert says(changes)[3] == "101 号坐席的电话响铃 19 秒后结束：通话已结束"
+    assert says(changes)[3] == "101 号坐席的电话响铃 19 秒后结束：客户已挂机"
     first, second = changes[0].id, changes[2].id
     assert [change.id for change in changes[:4]] == [first, first, second, second]
     assert first != second
@@ -365,9 +365,9 @@ def test_a_transfer_is_raised_at_each_limit_and_cleared_when_somebody_takes_it()
         Row(TRANSFER, "cleared", "critical", 135),
     ]
     assert says(changes) == [
-        "客户转接给 102 号坐席已等待 1 分钟，尚未接通",
-        "客户转接给 102 号坐席已等待 2 分钟，尚未接通",
-        "客户转接给 102 号坐席等待 2 分 5 秒后结束：客户已接通新坐席",
+        "转接给 102 号坐席的客户已等待 1 分钟，尚未接通",
+        "转接给 102 号坐席的客户已等待 2 分钟，尚未接通",
+        "转接给 102 号坐席的客户等待 2 分 5 秒后结束：客户已接通新坐席",
     ]
     assert [change.en.says for change in changes if change.en] == [
         "The customer has waited 1 min to be transferred to agent 102",
@@ -393,8 +393,8 @@ def test_a_transfer_that_fails_is_cleared_by_the_first_agent() -> None:
     changes = alerts(*TALK, transferring(10, None), failed(90))
     assert rows(changes) == [Row(TRANSFER, "opened", "warning", 70), Row(TRANSFER, "cleared", "warning", 90)]
     assert says(changes) == [
-        "客户转接给其他坐席已等待 1 分钟，尚未接通",
-        "客户转接给其他坐席等待 1 分 20 秒后结束：转接未成功",
+        "转接给其他坐席的客户已等待 1 分钟，尚未接通",
+        "转接给其他坐席的客户等待 1 分 20 秒后结束：转接未成功",
     ]
 
 

@@ -40,7 +40,10 @@ class Gateway:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         """Nothing is connected yet."""
         self._settings, self._metrics = settings, metrics
-        self._translator = Translator()
+        pbx = settings.asterisk
+        self._translator = Translator(
+            agent_contexts=pbx.agent_contexts, attended_code=pbx.attended_code, blind_code=pbx.blind_code
+        )
         self._key = key_from(settings.run_dir)
         self._instance = f"{socket.gethostname()}-{os.getpid()}"
         self._why_not = "connecting"

@@ -167,7 +167,7 @@ def _broker(settings: Settings, say: Say, libs: Path) -> EmbeddedKafka | None:
     data = settings.run_dir / "kafka" / "data"
     daemon = None if settings.kafka else running(data)  # of `sansheng kafka start`: it outlives us
     if settings.kafka or (daemon and daemon.port == settings.kafka_port):
-        say(f"Kafka: {settings.bootstrap}, already running")
+        say(f"Kafka: {settings.bootstrap}, not ours")
         return None
     broker = EmbeddedKafka(data, settings.kafka_port, libs=libs)
     started = broker.start()

@@ -116,7 +116,8 @@ class Patience:
     idle_ping_s: float = 10.0
     ping_timeout_s: float = 5.0
     backoff_first_s: float = 0.5
-    backoff_limit_s: float = 30.0
+    #: Short, because a phone that rings past three rings does so in ten seconds.
+    backoff_limit_s: float = 5.0
     #: A wrong secret is not hammered: Asterisk logs each try, and fail2ban would shut us out.
     refused_wait_s: float = 30.0
 
