@@ -69,14 +69,12 @@ class CallState(Struct, frozen=True, omit_defaults=True):
     """All that the engine keeps of one call; small, and the same after a round trip through ``dump``.
 
     ``seq`` is the last sequence folded in, ``shift`` what is added to the sender's times after its clock
-    jumped (seconds), ``now`` the call's time (Unix seconds), ``heard_at`` that of the last real event,
-    ``wake`` the next deadline.
+    jumped (seconds), ``heard_at`` the time of the last real event, ``wake`` the next deadline (Unix seconds).
     """
 
     fold: Fold
     seq: int = -1
     shift: float = 0.0
-    now: float = 0.0
     heard_at: float = 0.0
     wake: float = 0.0
     memory: dict[str, Any] = {}
@@ -117,7 +115,7 @@ def step(book: Book, state: CallState | None, event: AnyEvent) -> Step:
     if state is None:
         if isinstance(event, Tick | CallEnded):
             return Step(None, (), None)  # a wake for a call long gone, or an end without a call
-        state = CallState(fold=calls.begin(event), now=event.at, heard_at=event.at)
+        state = CallState(fold=calls.begin(event), heard_at=event.at)
     if event.seq is not None and event.seq <= state.seq:
         return Step(state, (), state.wake)
     arrived = event
@@ -174,12 +172,12 @@ def _advance(book: Book, state: CallState, at: float, changes: list[AlertChange]
             lost = CallEnded(call=state.fold.call.id, at=due, by="system", cause=LOST_END)
             state = _take(book, state, lost, changes)
         due, rule = _next(book, state)
-    return replace(state, now=max(state.now, at))
+    return state
 
 
 def _take(book: Book, state: CallState, event: AnyEvent, changes: list[AlertChange]) -> CallState:
     heard_at = max(state.heard_at, event.at)
-    state = replace(state, fold=calls.apply(state.fold, event), heard_at=heard_at, now=max(state.now, event.at))
+    state = replace(state, fold=calls.apply(state.fold, event), heard_at=heard_at)
     for rule in book.judges:
         memory, findings = rule.on_event(state.fold.call, _memory(state, rule), event)
         state = _note(book, state, rule, memory, findings, changes)

@@ -19,8 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -41,6 +39,7 @@ from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.shell import topics
 from streams.shell.dead_letters import DeadLetter, of_message
+from streams.shell.running import instance
 from streams.shell.tally import tally
 from streams.shell.wakes import Wake, Wakes
 
@@ -65,7 +64,7 @@ class Detector:
     def __init__(self, settings: Settings, book: Book, metrics: Metrics) -> None:
         """Nothing is started; ``app`` is the Faust app to run."""
         self.settings, self.book, self.metrics = settings, book, metrics
-        self.instance = f"{socket.gethostname()}-{os.getpid()}"
+        self.instance = instance()
         self.wakes = Wakes()
         self._armed = asyncio.Event()
         self._decoded: dict[bytes, tuple[bytes, CallState]] = {}

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
 import time
 
 import msgspec
@@ -22,6 +20,7 @@ from streams.settings import Settings
 from streams.shell import topics
 from streams.shell.dead_letters import DeadLetter
 from streams.shell.publisher import Message, Publisher
+from streams.shell.running import instance
 from streams.telephony import ami
 from streams.telephony.asterisk import Translator
 from streams.telephony.pseudonym import key_from, masked, pseudonymise
@@ -45,7 +44,7 @@ class Gateway:
             agent_contexts=pbx.agent_contexts, attended_code=pbx.attended_code, blind_code=pbx.blind_code
         )
         self._key = key_from(settings.run_dir)
-        self._instance = f"{socket.gethostname()}-{os.getpid()}"
+        self._instance = instance()
         self._why_not = "connecting"
 
     async def run(self) -> None:

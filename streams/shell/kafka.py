@@ -39,7 +39,7 @@ from kafka.errors import KafkaError
 from msgspec import Struct
 from rich.console import Console
 
-from streams.shell.running import UnreadyError, die_with
+from streams.shell.running import UnreadyError, die_with, port_trouble
 
 HOST = "127.0.0.1"
 
@@ -507,16 +507,11 @@ def _put_log_aside(data: Path) -> None:
 
 
 def _must_be_free(port: int) -> None:
-    with socket.socket() as probe:
-        # as Java binds: connections that linger do not count
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise BrokerError(
-                f"port {port} on {HOST} cannot be had ({error.strerror}): another program listens there. "
-                "Stop it, or choose another with --port"
-            ) from error
+    if trouble := port_trouble(HOST, port):
+        raise BrokerError(
+            f"port {port} on {HOST} cannot be had ({trouble}): another program listens there. "
+            "Stop it, or choose another with --port"
+        )
 
 
 def _answers(port: int) -> bool:

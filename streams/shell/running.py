@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
@@ -16,6 +17,22 @@ _PR_SET_PDEATHSIG = 1
 
 class UnreadyError(RuntimeError):
     """Something that the system needs is missing or does not answer; the text says what and the mend."""
+
+
+def instance() -> str:
+    """What this process calls itself in its heartbeats: host and process id."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+def port_trouble(host: str, port: int) -> str:
+    """Why nothing can listen there; empty where it can. Connections that linger do not count."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return ""
 
 
 async def until_told(work: Coroutine[Any, Any, None]) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import socket
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -24,7 +23,7 @@ from streams import heartbeat
 from streams.settings import Settings
 from streams.shell import topics
 from streams.shell.kafka import EmbeddedKafka, running
-from streams.shell.running import UnreadyError, die_with
+from streams.shell.running import UnreadyError, die_with, port_trouble
 
 Say = Callable[[str], None]
 
@@ -147,19 +146,9 @@ def _free_ports(settings: Settings) -> None:
     for name in ("detect", "asterisk", "wall"):
         ports[f"metrics.{name}"] = (settings.metrics.host, getattr(settings.metrics, name))
     for name, (host, port) in ports.items():
-        if port and not _is_free(host, port):
+        if port and port_trouble(host, port):
             variable = f"SANSHENG_{name.upper().replace('.', '__')}"
             raise UnreadyError(f"port {port} ({name}) is in use; stop what uses it or set {variable} to another one")
-
-
-def _is_free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-        return True
 
 
 def _broker(settings: Settings, say: Say, libs: Path) -> EmbeddedKafka | None:
