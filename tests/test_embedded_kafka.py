@@ -309,7 +309,7 @@ async def read(bootstrap: str, topic: str, count: int) -> list[bytes]:
 
 
 async def take(consumer: AIOKafkaConsumer, count: int) -> list[bytes]:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         return [(await consumer.getone()).value for _ in range(count)]
 
 
@@ -324,7 +324,7 @@ async def owns_all(consumer: AIOKafkaConsumer) -> None:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while not true():  # noqa: ASYNC110 # aiokafka tells nobody when it has its partitions
             await asyncio.sleep(0.05)
 
