@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -22,6 +23,7 @@ from streams.numbers import is_outside, mask
 
 Severity = Literal["notice", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("notice", "warning", "critical")
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 State = Literal["opened", "raised", "cleared", "claimed", "resolved", "false_alarm"]
 
 
@@ -52,7 +54,10 @@ class Wording(Struct, frozen=True, omit_defaults=True):
 
 
 class AlertChange(Struct, frozen=True, kw_only=True):
-    """One change of one alert, as on the ``alerts`` topic. ``at``: when it became true, Unix seconds."""
+    """One change of one alert, as on the ``alerts`` topic. ``at``: when it became true, Unix seconds.
+
+    ``calls``: all calls that it is about, where these are several; ``trial``: its rule is on trial.
+    """
 
     id: str
     rule: str
@@ -68,6 +73,8 @@ class AlertChange(Struct, frozen=True, kw_only=True):
     en: Wording | None = None
     clause: Clause
     evidence: tuple[Evidence, ...] = ()
+    calls: tuple[str, ...] = ()
+    trial: bool = False
     rulebook: str
 
 
@@ -99,6 +106,7 @@ _OUTCOME_ZH: dict[str, str] = {
     "call.transferring": "已开始转接",
     "call.transferred": "客户已接通新坐席",
     "transfer.failed": "转接未成功",
+    "speech.started": "已有人说话",
 }
 _OUTCOME_EN: dict[str, str] = {
     "call.answered": "answered",
@@ -109,6 +117,7 @@ _OUTCOME_EN: dict[str, str] = {
     "call.transferring": "a transfer has begun",
     "call.transferred": "connected with the new agent",
     "transfer.failed": "the transfer failed",
+    "speech.started": "somebody speaks",
 }
 
 
@@ -156,13 +165,15 @@ def agent_en(agent: str | None, name: str | None) -> str:
     return f"{name} ({agent})" if name else f"agent {agent}"
 
 
-#: What a sentence of the rulebook may name.
+#: What a sentence of any rule may name; a kind has further figures of its own.
 FIGURES = ("agent", "duration", "queue", "to", "outcome")
 
 
-def figures_zh(call: Call, agents: Sequence[str], seconds: float, ended_by: str = "") -> dict[str, str]:
-    """The Chinese values of ``FIGURES``: whom it is about, the duration in question, what ended it."""
-    first = agents[0] if agents else None
+def figures_zh(
+    call: Call, agents: Sequence[str], seconds: float, ended_by: str = "", values: Mapping[str, Any] = EMPTY
+) -> dict[str, str]:
+    """The Chinese values of ``FIGURES``: whom it is about, the duration in question, what ended it; and ``values``."""
+    first = agents[0] if agents else call.agent if values else None
     who = agent_zh(first, call.name_of(first))
     return {
         "agent": f"{who}等 {len(agents)} 名坐席" if len(agents) > 1 else who,
@@ -170,12 +181,15 @@ def figures_zh(call: Call, agents: Sequence[str], seconds: float, ended_by: str 
         "queue": f"{call.queue}队列" if call.queue else "直拨来电",
         "to": agent_zh(call.transfer_to, call.name_of(call.transfer_to)) if call.transfer_to else "其他坐席",
         "outcome": _OUTCOME_ZH.get(ended_by) or _ENDED_ZH.get(call.ended_by or "", "情况已解除"),
+        **{name: _value(name, value, duration_zh, "\u201c{}\u201d", "\u3001") for name, value in values.items()},
     }
 
 
-def figures_en(call: Call, agents: Sequence[str], seconds: float, ended_by: str = "") -> dict[str, str]:
-    """The English values of ``FIGURES``."""
-    first = agents[0] if agents else None
+def figures_en(
+    call: Call, agents: Sequence[str], seconds: float, ended_by: str = "", values: Mapping[str, Any] = EMPTY
+) -> dict[str, str]:
+    """The English values of ``FIGURES``, and ``values``."""
+    first = agents[0] if agents else call.agent if values else None
     who = agent_en(first, call.name_of(first))
     return {
         "agent": f"{who} and {len(agents) - 1} more" if len(agents) > 1 else who,
@@ -183,7 +197,19 @@ def figures_en(call: Call, agents: Sequence[str], seconds: float, ended_by: str 
         "queue": f"queue {call.queue}" if call.queue else "a direct call",
         "to": agent_en(call.transfer_to, call.name_of(call.transfer_to)) if call.transfer_to else "another agent",
         "outcome": _OUTCOME_EN.get(ended_by) or _ENDED_EN.get(call.ended_by or "", "it is over"),
+        **{name: _value(name, value, duration_en, "\u201c{}\u201d", ", ") for name, value in values.items()},
     }
+
+
+def _value(name: str, value: Any, duration: Callable[[float], str], quotes: str, comma: str) -> str:
+    """A detector's figure as it is written: a window is a duration, words are quoted, other numbers are rounded."""
+    if name == "window":
+        return duration(value)
+    if isinstance(value, tuple):
+        return comma.join(quotes.format(word) for word in value)
+    if name == "trigger":
+        return quotes.format(value)
+    return f"{value:.0f}" if isinstance(value, float) else str(value)
 
 
 #: Half-width marks become full-width where Chinese stands before or after them. Written as code points, because

@@ -40,6 +40,7 @@ from streams.events import (
     CallTransferring,
     Direction,
     Event,
+    Mark,
     Party,
     Role,
     Tick,
@@ -60,6 +61,20 @@ LATE_S = 5.0
 IN_TIME_S = 10.0
 
 
+#: So many phases of a call are remembered; a call that changes more often is forgotten from its start.
+MAX_STRETCHES = 40
+
+
+class Stretch(Struct, frozen=True, omit_defaults=True):
+    """A phase that is over: from ``since`` to ``until``, Unix seconds, and the agent who was on the line."""
+
+    phase: Phase
+    since: float
+    until: float
+    agent: str | None = None
+    held_by: Role | None = None
+
+
 class Call(Struct, frozen=True, omit_defaults=True):
     """What is known of one call. Times in Unix seconds; ``since`` is when the present phase began."""
 
@@ -71,6 +86,8 @@ class Call(Struct, frozen=True, omit_defaults=True):
     queue: str | None = None
     caller: str | None = None
     called: str | None = None
+    #: whose number it is on the customer's side, by key where it is masked (``customer_key``)
+    caller_key: str | None = None
     offered_at: float | None = None
     answered_at: float | None = None
     ended_at: float | None = None
@@ -84,6 +101,10 @@ class Call(Struct, frozen=True, omit_defaults=True):
     #: agent -> when that phone began to ring, in the order of the rings
     ringing: dict[str, float] = {}
     names: dict[str, str] = {}
+    #: when the first phone began to ring for this call
+    first_rang_at: float | None = None
+    #: the phases before the present one, oldest first
+    stretches: tuple[Stretch, ...] = ()
 
     def name_of(self, agent: str | None) -> str | None:
         """The person behind an agent's number, where the PBX said it."""
@@ -93,6 +114,18 @@ class Call(Struct, frozen=True, omit_defaults=True):
     def was_answered(self) -> bool:
         """Whether an agent has spoken with the customer, as far as the events that arrived can tell."""
         return self.answered_at is not None or (self.ended_from or self.phase) not in ("offered", "ringing")
+
+    @property
+    def present(self) -> Stretch:
+        """The phase that goes on, as a stretch without an end."""
+        return Stretch(self.phase, self.since, float("inf"), self.agent, self.held_by)
+
+    def stretch_at(self, at: float) -> Stretch:
+        """The phase of that instant, Unix seconds; before the call's first one, the first."""
+        for stretch in reversed((*self.stretches, self.present)):
+            if stretch.since <= at:
+                return stretch
+        return self.stretches[0] if self.stretches else self.present
 
     @property
     def ringing_since(self) -> float | None:
@@ -154,7 +187,8 @@ def is_telephony(event: Event) -> bool:
 def begin(event: AnyEvent) -> Fold:
     """The fold of a call first seen through ``event``, which is *not* yet applied."""
     phase: Phase = "talking" if tag_of(event) in _SPEECH else "offered"
-    call = Call(id=event.call, phase=phase, since=event.at, begun_at=event.at)
+    queue = event.queue if isinstance(event, Mark) else None
+    call = Call(id=event.call, phase=phase, since=event.at, begun_at=event.at, queue=queue)
     return Fold(call=call, latest=event.at)
 
 
@@ -229,9 +263,11 @@ def transition(call: Call, event: AnyEvent) -> Call:
     phase = _resolve(TABLE[row_of(event)][PHASES.index(call.phase)], call, event)
     if call.phase == "ended":
         return call
-    since = call.since if phase == call.phase else event.at
     facts = _FACTS.get(type(event), _no_facts)(call, event)
-    return replace(call, phase=phase, since=since, **facts)
+    if phase == call.phase:
+        return replace(call, **facts)
+    past = (*call.stretches, replace(call.present, until=event.at))[-MAX_STRETCHES:]
+    return replace(call, phase=phase, since=event.at, stretches=past, **facts)
 
 
 def _resolve(cell: Cell, call: Call, event: AnyEvent) -> Phase:
@@ -256,8 +292,16 @@ def _named(call: Call, event: AgentRinging | CallAnswered | CallTransferred) -> 
     return {**call.names, event.agent: event.agent_name} if event.agent_name else call.names
 
 
+def _customer_key(event: CallOffered) -> str | None:
+    """What tells one customer from another: the key that masking left, or the number itself."""
+    key = event.extra.get("customer_key")
+    number = event.caller if event.direction == "inbound" else event.called
+    return str(key) if key else number if number and "*" not in number else None
+
+
 def _offered(call: Call, event: CallOffered) -> _Facts:
     return {
+        "caller_key": call.caller_key or _customer_key(event),
         "direction": event.direction,
         "queue": event.queue or call.queue,
         "caller": event.caller or call.caller,
@@ -268,7 +312,8 @@ def _offered(call: Call, event: CallOffered) -> _Facts:
 
 def _ringing(call: Call, event: AgentRinging) -> _Facts:
     since = min(event.at, call.ringing.get(event.agent, event.at))
-    return {"ringing": {**call.ringing, event.agent: since}, "names": _named(call, event)}
+    first = since if call.first_rang_at is None else min(since, call.first_rang_at)
+    return {"ringing": {**call.ringing, event.agent: since}, "names": _named(call, event), "first_rang_at": first}
 
 
 def _missed(call: Call, event: AgentMissed) -> _Facts:

@@ -12,6 +12,7 @@ Owns idempotence (by sequence), alert ids, and the end of a call's state. Must n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -32,8 +33,10 @@ from streams.alerts import (
 )
 from streams.call import Call, Fold
 from streams.detectors import MEMORIES
-from streams.detectors.base import Finding, Memory, Rule
-from streams.events import AnyEvent, CallEnded, Tick
+from streams.detectors.base import Contribution, Facts, Finding, Memory, Result, Rule, Site, Unjudged
+from streams.events import AnyEvent, CallEnded, Gap, Mark, Said, Tick, Transcript, tag_of
+from streams.phrases.match import Found
+from streams.talk import Talk, hear
 
 #: An ended call is kept this long, seconds, so that late words and redeliveries find it.
 KEEP_ENDED_S = 600.0
@@ -45,6 +48,10 @@ JUMP_S = 60.0
 LOST_END = "no event for 4 h, the end of the call was lost"
 
 
+#: The record of a subject that rules count across calls is keyed by this, the rule's id, and the subject.
+SUBJECT = "~of:"
+
+
 class Book(Protocol):
     """What ``step`` needs of a rulebook."""
 
@@ -53,8 +60,36 @@ class Book(Protocol):
         """Names the rulebook in every alert."""
 
     @property
-    def judges(self) -> tuple[Rule, ...]:
-        """The rules that may fire (trial and live)."""
+    def site(self) -> Site:
+        """Calendar, groups and procedures."""
+
+    def find(self, text: str) -> Sequence[Found]:
+        """The phrase sets of all rules in a text."""
+
+    def listeners(self, tag: str) -> Sequence[Rule]:
+        """The rules that may fire (trial and live) and listen to that type of event."""
+
+    def judge(self, rule: str) -> Rule | None:
+        """The rule of that id, if it may fire."""
+
+
+class NoRules:
+    """A rulebook without rules: ``step`` then only folds the calls."""
+
+    version = ""
+    site = Site()
+
+    def find(self, text: str) -> Sequence[Found]:
+        """Nothing is looked for."""
+        return ()
+
+    def listeners(self, tag: str) -> Sequence[Rule]:
+        """Nobody."""
+        return ()
+
+    def judge(self, rule: str) -> Rule | None:
+        """There is none."""
+        return None
 
 
 class Open(Struct, frozen=True, omit_defaults=True):
@@ -69,25 +104,43 @@ class CallState(Struct, frozen=True, omit_defaults=True):
     """All that the engine keeps of one call; small, and the same after a round trip through ``dump``.
 
     ``seq`` is the last sequence folded in, ``shift`` what is added to the sender's times after its clock
-    jumped (seconds), ``heard_at`` the time of the last real event, ``wake`` the next deadline (Unix seconds).
+    jumped (seconds), ``heard_at`` the time of the last real event, ``wake`` the next deadline (Unix seconds), ``dues``
+    the next deadline of each rule that has one. ``book`` is the version that judges this call from its beginning.
     """
 
     fold: Fold
+    talk: Talk = Talk()
+    book: str = ""
     seq: int = -1
     shift: float = 0.0
     heard_at: float = 0.0
     wake: float = 0.0
+    dues: dict[str, float] = {}
     memory: dict[str, Any] = {}
     alerts: dict[str, Open] = {}
 
 
+class NotJudged(Struct, frozen=True):
+    """Rule ``rule`` could not be judged in this call at ``at``; never held against anybody."""
+
+    rule: str
+    call: str
+    at: float
+    why: str
+
+
 class Step(NamedTuple):
-    """The answer of ``step``. ``state`` None: forget the call. ``wake``: Unix seconds. ``notes``: oddities."""
+    """The answer of ``step``. ``state`` None: forget the call. ``wake``: Unix seconds. ``notes``: oddities.
+
+    ``marks``: what the call tells rules that look across calls, for the records of their subjects.
+    """
 
     state: CallState | None
     changes: tuple[AlertChange, ...]
     wake: float | None
     notes: tuple[str, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    not_judged: tuple[NotJudged, ...] = ()
 
 
 _encoder = msgspec.json.Encoder()
@@ -106,37 +159,89 @@ def load(stored: bytes) -> CallState:
     return replace(state, memory={rule: msgspec.convert(m, MEMORIES[m["kind"]]) for rule, m in known.items()})
 
 
+class _Told(NamedTuple):
+    """What comes out of one step, gathered on the way."""
+
+    changes: list[AlertChange]
+    marks: list[Mark]
+    not_judged: list[NotJudged]
+
+    def answer(self, state: CallState | None, notes: tuple[str, ...]) -> Step:
+        """As ``step`` returns it."""
+        wake = state.wake if state is not None else None
+        return Step(state, tuple(self.changes), wake, notes, tuple(self.marks), tuple(self.not_judged))
+
+
+def is_subject(call: str) -> bool:
+    """Whether that is the key of a subject's record and not of a call."""
+    return call.startswith(SUBJECT)
+
+
 def step(book: Book, state: CallState | None, event: AnyEvent) -> Step:
-    """Fold one event of one call.
+    """Fold one event of one call, or one mark of one subject.
 
     Events without ``seq`` are always taken as new; an event whose ``seq`` is not beyond ``state.seq`` has
     been seen and changes nothing.
     """
     if state is None:
-        if isinstance(event, Tick | CallEnded):
-            return Step(None, (), None)  # a wake for a call long gone, or an end without a call
-        state = CallState(fold=calls.begin(event), heard_at=event.at)
+        if isinstance(event, Tick | CallEnded) or isinstance(event, Mark) != is_subject(event.call):
+            return Step(None, (), None)  # a wake for a call long gone, an end without a call, a mark without a subject
+        state = CallState(fold=calls.begin(event), heard_at=event.at, book=book.version)
     if event.seq is not None and event.seq <= state.seq:
         return Step(state, (), state.wake)
     arrived = event
-    state, event, notes = _set_right(state, event)
-    changes: list[AlertChange] = []
-    state = _advance(book, state, event.at, changes)
-    if _is_over(state, event.at):  # what comes after the call was to be forgotten finds it forgotten
-        anew = step(book, None, arrived)
-        return Step(anew.state, (*changes, *anew.changes), anew.wake, (*notes, *anew.notes))
+    state, event, notes = _set_right(_moved(book, state), event)
+    told = _Told([], [], [])
+    state = _advance(book, state, event.at, told)
+    if _is_over(book, state, event.at):  # what comes after the call was to be forgotten finds it forgotten
+        first, anew = told.answer(None, notes), step(book, None, arrived)
+        return Step(
+            anew.state,
+            (*first.changes, *anew.changes),
+            anew.wake,
+            (*notes, *anew.notes),
+            (*first.marks, *anew.marks),
+            (*first.not_judged, *anew.not_judged),
+        )
     if not isinstance(event, Tick):
-        state = _take(book, state, event, changes)
+        state = _take(book, state, event, told)
     state = replace(state, wake=_next(book, state)[0])
-    return Step(state, tuple(changes), state.wake, notes)
+    return told.answer(state, notes)
+
+
+def _moved(book: Book, state: CallState) -> CallState:
+    """The state under ``book``. A call keeps its version; where that is lost, it moves, and every rule looks anew."""
+    if state.book == book.version:
+        return state
+    memory = {rule: kept for rule, kept in state.memory.items() if book.judge(rule)}
+    return replace(state, book=book.version, memory=memory, dues=_dues_of(book, replace(state, memory=memory)))
+
+
+def _dues_of(book: Book, state: CallState) -> dict[str, float]:
+    facts, dues = _facts(book, state, state.heard_at), {}
+    for tag in ("call.offered", "transcript", "mark"):
+        for rule in book.listeners(tag):
+            due = rule.due(facts, _memory(state, rule)) if _concerns(rule, state) else None
+            if due is not None:
+                dues[rule.id] = due
+    return dues
+
+
+def _concerns(rule: Rule, state: CallState) -> bool:
+    """Rules across calls judge their subjects' records, all others calls."""
+    subject = state.fold.call.id
+    return subject.startswith(f"{SUBJECT}{rule.id}:") if is_subject(subject) else True
+
+
+def _facts(book: Book, state: CallState, now: float) -> Facts:
+    return Facts(state.fold.call, state.talk, now, book.site)
 
 
 def _next(book: Book, state: CallState) -> tuple[float, Rule | None]:
     """The earliest deadline and whose it is; None: the call's own expiry."""
-    first: tuple[float, Rule | None] = (_expiry(state), None)
-    for rule in book.judges:
-        due = rule.due(state.fold.call, _memory(state, rule))
-        if due is not None and due < first[0]:
+    first: tuple[float, Rule | None] = (_expiry(book, state), None)
+    for rule_id, due in state.dues.items():
+        if due < first[0] and (rule := book.judge(rule_id)):
             first = (due, rule)
     return first
 
@@ -150,37 +255,52 @@ def _set_right(state: CallState, event: AnyEvent) -> tuple[CallState, AnyEvent, 
     notes: tuple[str, ...] = ()
     fits = isinstance(event, Tick) or event.at >= state.heard_at - calls.LATE_S
     at = event.at if fits else event.at + state.shift
-    if not fits and at < state.heard_at - JUMP_S:
+    if not fits and at < state.heard_at - JUMP_S and not isinstance(event, Mark):
         notes = (f"at: the clock jumped back {state.heard_at - at:.1f} s; the call goes on from its last event",)
         state, at = replace(state, shift=state.heard_at - event.at), state.heard_at
-    event = event if at == event.at else replace(event, at=at)
+    event = event if at == event.at else _shifted(event, at)
     if calls.is_stale(state.fold, event):
         notes = (f"at: {state.fold.latest - at:.1f} s late, too late to be placed; it changes no phase",)
     return replace(state, seq=state.seq if event.seq is None else event.seq), event, notes
 
 
-def _advance(book: Book, state: CallState, at: float, changes: list[AlertChange]) -> CallState:
+def _shifted(event: AnyEvent, at: float) -> AnyEvent:
+    """The event with all its times moved so that it happens ``at``."""
+    by = at - event.at
+    if isinstance(event, Transcript):
+        through = None if event.through is None else event.through + by
+        words = tuple(replace(word, start=word.start + by, end=word.end + by) for word in event.words)
+        return replace(event, at=at, start=event.start + by, end=event.end + by, through=through, words=words)
+    if isinstance(event, Gap):
+        return replace(event, at=at, start=event.start + by, end=event.end + by)
+    return replace(event, at=at)
+
+
+def _advance(book: Book, state: CallState, at: float, told: _Told) -> CallState:
     """Bring the call's time forward to ``at`` through every deadline on the way."""
     due, rule = (state.wake, None) if at < state.wake else _next(book, state)
     while due <= at:
         if rule is not None:
-            memory, findings = rule.on_wake(state.fold.call, _memory(state, rule), due)
-            state = _note(book, state, rule, memory, findings, changes)
-        elif state.fold.call.phase == "ended":
+            facts = _facts(book, state, due)
+            state = _note(book, state, rule, facts, rule.on_wake(facts, _memory(state, rule)), told)
+        elif state.fold.call.phase == "ended" or is_subject(state.fold.call.id):
             return state
         else:
             lost = CallEnded(call=state.fold.call.id, at=due, by="system", cause=LOST_END)
-            state = _take(book, state, lost, changes)
+            state = _take(book, state, lost, told)
         due, rule = _next(book, state)
     return state
 
 
-def _take(book: Book, state: CallState, event: AnyEvent, changes: list[AlertChange]) -> CallState:
+def _take(book: Book, state: CallState, event: AnyEvent, told: _Told) -> CallState:
     heard_at = max(state.heard_at, event.at)
-    state = replace(state, fold=calls.apply(state.fold, event), heard_at=heard_at)
-    for rule in book.judges:
-        memory, findings = rule.on_event(state.fold.call, _memory(state, rule), event)
-        state = _note(book, state, rule, memory, findings, changes)
+    fold = calls.apply(state.fold, event)
+    found = book.find(event.text) if isinstance(event, Transcript) and event.text else ()
+    state = replace(state, fold=fold, talk=hear(state.talk, fold.call, event, found), heard_at=heard_at)
+    for rule in book.listeners(tag_of(event)):
+        if _concerns(rule, state):
+            facts = _facts(book, state, event.at)
+            state = _note(book, state, rule, facts, rule.on_event(facts, _memory(state, rule), event), told)
     return state
 
 
@@ -190,17 +310,50 @@ def _memory(state: CallState, rule: Rule) -> Memory:
 
 
 def _note(
-    book: Book, state: CallState, rule: Rule, memory: Memory, findings: list[Finding], changes: list[AlertChange]
+    book: Book, state: CallState, rule: Rule, facts: Facts, answer: tuple[Any, list[Result]], told: _Told
 ) -> CallState:
-    for finding in findings:
-        before = state.alerts.get(rule.id, Open(count=0))
-        after, what = _life(before, finding)
-        if what:
-            changes.append(_change(book, state.fold.call, rule, before if what == "cleared" else after, finding, what))
-            state = replace(state, alerts={**state.alerts, rule.id: after})
-    if memory == _memory(state, rule):
+    """Keep what the rule remembers and wants, and tell what it has found."""
+    memory, results = answer
+    call = state.fold.call
+    for result in results:
+        if isinstance(result, Contribution):
+            told.marks.append(_mark(call, rule, result))
+        elif isinstance(result, Unjudged):
+            told.not_judged.append(NotJudged(rule.id, call.id, result.at, result.why))
+        else:
+            state = _tell(book, state, rule, result, told)
+    if memory != _memory(state, rule):
+        state = replace(state, memory={**state.memory, rule.id: memory})
+    due = rule.due(facts, memory)
+    if due == state.dues.get(rule.id):
         return state
-    return replace(state, memory={**state.memory, rule.id: memory})
+    dues = {rule_id: at for rule_id, at in state.dues.items() if rule_id != rule.id}
+    return replace(state, dues=dues if due is None else {**dues, rule.id: due})
+
+
+def _tell(book: Book, state: CallState, rule: Rule, finding: Finding, told: _Told) -> CallState:
+    key = rule.id if finding.nth is None else f"{rule.id}#{finding.nth}"
+    before = state.alerts.get(key, Open(count=0 if finding.nth is None else finding.nth - 1))
+    after, what = _life(before, finding)
+    if not what:
+        return state
+    told.changes.append(_change(book, state.fold.call, rule, before if what == "cleared" else after, finding, what))
+    return replace(state, alerts={**state.alerts, key: after})
+
+
+def _mark(call: Call, rule: Rule, told: Contribution) -> Mark:
+    return Mark(
+        call=f"{SUBJECT}{rule.id}:{told.subject}",
+        at=told.at,
+        rule=rule.id,
+        source=call.id,
+        who=call.caller_key,
+        agent=call.agent,
+        queue=call.queue,
+        evidence=tuple(Said(e.role, e.text, e.start, e.end, e.match) for e in told.evidence),  # type: ignore[arg-type]
+        grave=told.grave,
+        answers=told.answers,
+    )
 
 
 def _life(before: Open, finding: Finding) -> tuple[Open, State | None]:
@@ -208,42 +361,57 @@ def _life(before: Open, finding: Finding) -> tuple[Open, State | None]:
         return (replace(before, severity=None), "cleared") if before.severity else (before, None)
     if before.severity is None:
         return Open(count=before.count + 1, severity=finding.severity, at=finding.at), "opened"
-    if SEVERITIES.index(finding.severity) > SEVERITIES.index(before.severity):
-        return replace(before, severity=finding.severity, at=max(before.at, finding.at)), "raised"
+    graver = SEVERITIES.index(finding.severity) > SEVERITIES.index(before.severity)
+    if graver or finding.news:
+        severity = finding.severity if graver else before.severity
+        return replace(before, severity=severity, at=max(before.at, finding.at)), "raised"
     return before, None
 
 
 def _change(book: Book, call: Call, rule: Rule, alert: Open, finding: Finding, what: State) -> AlertChange:
-    cleared = what == "cleared"
-    zh = (rule.says_cleared if cleared else "") or rule.says
-    en = ((rule.en.says_cleared if cleared else "") or rule.en.says) if rule.en else ""
-    figures = (call, finding.agents, finding.seconds, finding.ended_by)
+    figures = (call, finding.agents, finding.seconds, finding.ended_by, finding.values)
     agent = finding.agents[0] if len(finding.agents) == 1 else None  # several phones: nobody's in particular
     return AlertChange(
         id=alert_id(call.id, rule.id, alert.count),
         rule=rule.id,
         severity=alert.severity or "notice",
         state=what,
-        call=call.id,
+        call=finding.calls[-1] if finding.calls else call.id,
         agent=agent,
         agent_name=call.name_of(agent),
         queue=call.queue,
         at=max(finding.at, alert.at),
         title=rule.title,
-        says=typeset_zh(zh.format_map(figures_zh(*figures))),
-        en=Wording(rule.en.title, en.format_map(figures_en(*figures))) if rule.en else None,
+        says=typeset_zh(_sentence(rule, finding, what).format_map(figures_zh(*figures))),
+        en=Wording(rule.en.title, _sentence(rule.en, finding, what).format_map(figures_en(*figures)))
+        if rule.en
+        else None,
         clause=rule.clause,
+        evidence=finding.evidence,
+        calls=finding.calls,
+        trial=rule.status == "trial",
         rulebook=book.version,
     )
 
 
-def _expiry(state: CallState) -> float:
-    """When an ended call is forgotten, or a silent one is declared ended."""
+def _sentence(texts: Any, finding: Finding, what: State) -> str:
+    """The sentence to say, of a rule or of its English wording."""
+    if what == "cleared":
+        return str(texts.says_cleared or texts.says)
+    return str(getattr(texts, finding.sentence, "") or texts.says)
+
+
+def _expiry(book: Book, state: CallState) -> float:
+    """When an ended call is forgotten, a silent one is declared ended, or a subject matters no more."""
     call = state.fold.call
+    if is_subject(call.id):
+        rule = book.judge(call.id.removeprefix(SUBJECT).partition(":")[0])
+        return state.heard_at + (rule.remembers_s if rule else 0.0) + KEEP_ENDED_S
     if call.phase == "ended":
         return max(call.ended_at or 0.0, state.heard_at) + KEEP_ENDED_S
     return state.heard_at + SILENT_S
 
 
-def _is_over(state: CallState, at: float) -> bool:
-    return state.fold.call.phase == "ended" and at >= _expiry(state)
+def _is_over(book: Book, state: CallState, at: float) -> bool:
+    over = state.fold.call.phase == "ended" or is_subject(state.fold.call.id)
+    return over and at >= _expiry(book, state)

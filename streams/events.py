@@ -157,6 +157,32 @@ class Gap(Event, frozen=True, tag="gap"):
     reason: str | None = None
 
 
+class Said(Struct, frozen=True, omit_defaults=True):
+    """Words that a call contributed, numbers masked; times in Unix seconds."""
+
+    role: Role
+    text: str
+    start: Seconds
+    end: Seconds
+    match: str = ""
+
+
+class Mark(Event, frozen=True, tag="mark"):
+    """What a call tells a rule that looks across calls. ``call`` is the *subject* here, ``source`` the call.
+
+    ``who`` is counted once (the caller's key, where it is known).
+    """
+
+    rule: Id
+    source: Id
+    who: str | None = None
+    agent: str | None = None
+    queue: str | None = None
+    evidence: tuple[Said, ...] = ()
+    grave: bool = False
+    answers: bool = False
+
+
 class Tick(Event, frozen=True, tag="tick"):
     """A wake that the shell put into the record; carries no fact but the time."""
 
@@ -176,6 +202,7 @@ AnyEvent = (
     | SpeechEnded
     | Transcript
     | Gap
+    | Mark
     | Tick
 )
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from streams.alerts import AlertChange
-from streams.core import Book, CallState, step
-from streams.events import AnyEvent, BadEventError, Tick, parse
+from streams.core import KEEP_ENDED_S, Book, CallState, NotJudged, is_subject, step
+from streams.events import AnyEvent, BadEventError, Mark, Tick, parse
 from streams.problem import Problem
 
 #: An event this far, seconds, ahead of the line before it is not believed (a lost digit, a broken clock).
@@ -21,7 +21,11 @@ AHEAD_S = 31 * 86400.0
 
 
 class Driver:
-    """Runs ``step`` for any number of calls, waking each exactly when it asked to be."""
+    """Runs ``step`` for any number of calls, waking each exactly when it asked to be.
+
+    What calls tell of subjects that rules count across calls is kept until :meth:`finish`, and then judged in order
+    of time, so that it does not matter in which order the calls stand in a trace.
+    """
 
     def __init__(self, book: Book) -> None:
         """``book``: the rules to judge by."""
@@ -30,6 +34,8 @@ class Driver:
         self._wakes: dict[str, float] = {}
         self._seq = 0
         self.notes: list[str] = []
+        self.marks: list[Mark] = []
+        self.not_judged: list[NotJudged] = []
 
     def feed(self, event: AnyEvent) -> list[AlertChange]:
         """Fold one event in, after its call's wakes that were due before it. Gives it a ``seq`` if it has none."""
@@ -37,8 +43,25 @@ class Driver:
         return changes + self._step(event)
 
     def finish(self, until: float) -> list[AlertChange]:
-        """Fire the wakes of all calls up to ``until``, Unix seconds: what a live system would have done by then."""
-        return [change for call in list(self._wakes) for change in self._wake(call, until)]
+        """Fire the wakes of all calls up to ``until``, Unix seconds: what a live system would have done by then.
+
+        A call that has ended is judged to its end: nothing else can come in a record that is over.
+        """
+        changes: list[AlertChange] = []
+        for call in list(self._wakes):
+            ended = self._states[call].fold.call.phase == "ended"
+            changes += self._wake(call, max(until, self._states[call].heard_at + KEEP_ENDED_S) if ended else until)
+        return changes + self.subjects(until)
+
+    def subjects(self, until: float) -> list[AlertChange]:
+        """Judge the marks so far, and what falls due about their subjects up to ``until``."""
+        marks, self.marks = sorted(self.marks, key=lambda mark: mark.at), []
+        changes = [change for mark in marks for change in self.feed(mark)]
+        return changes + [c for call in list(self._wakes) if is_subject(call) for c in self._wake(call, until)]
+
+    def state(self, call: str) -> CallState | None:
+        """What is known of a call; None: nothing, or it is forgotten."""
+        return self._states.get(call)
 
     def _wake(self, call: str, until: float) -> list[AlertChange]:
         changes: list[AlertChange] = []
@@ -52,6 +75,8 @@ class Driver:
         self._seq = max(self._seq, event.seq or 0) + 1
         result = step(self._book, self._states.get(event.call), event)
         self.notes += [f"call {event.call}: {note}" for note in result.notes]
+        self.marks += result.marks
+        self.not_judged += result.not_judged
         if result.state is None:
             self._states.pop(event.call, None)
             self._wakes.pop(event.call, None)

@@ -499,9 +499,9 @@ def state_after(*events: AnyEvent, until: float) -> CallState | None:
     """What the engine keeps of the call at ``until``, with exact wakes after the last event."""
     state, wake = None, None
     for event in events:
-        state, _, wake, _ = step(BOOK, state, event)
+        state, _, wake, *_ = step(BOOK, state, event)
     while wake is not None and wake <= T0 + until:
-        state, _, wake, _ = step(BOOK, state, Tick(call="c1", at=wake))
+        state, _, wake, *_ = step(BOOK, state, Tick(call="c1", at=wake))
     return state
 
 

@@ -22,8 +22,7 @@ from msgspec import Struct
 from dashboards.wall.views import Card, Change, Counts, Feed, Kind, Part, Person, Status, Tile, View
 from streams.alerts import SEVERITIES, AlertChange, Severity
 from streams.call import IN_TIME_S, Call, is_telephony
-from streams.core import SILENT_S, CallState, step
-from streams.detectors.base import Rule
+from streams.core import SILENT_S, CallState, NoRules, step
 from streams.events import AnyEvent, Tick
 from streams.heartbeat import DEAD_AFTER_S, Heartbeat
 
@@ -39,15 +38,8 @@ FORGET_EVERY_S = 60.0
 _CLOSING = frozenset({"cleared", "resolved", "false_alarm"})
 Key = tuple[Kind, str]
 
-
-class _NoRules:
-    """A rulebook without rules: ``step`` then only folds the call, as the detector does it."""
-
-    version = ""
-    judges: tuple[Rule, ...] = ()
-
-
-_NO_RULES = _NoRules()
+#: The wall folds the calls as the detector does, and judges nothing.
+_NO_RULES = NoRules()
 
 
 class Tally(NamedTuple):

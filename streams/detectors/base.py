@@ -2,23 +2,31 @@
 
 After bytewax's StatefulLogic: ``on_event``, ``on_wake``, ``due``, and a memory that is small, frozen and
 serialisable. A rule of the rulebook *is* the detector, with the manager's parameters filled in. It reads no
-clock: time comes with the event or the wake.
+clock and keeps no words: it asks the :class:`Facts` of the call, which are the same however they arrived.
 
 A new kind is one file in this folder with one subclass of :class:`Rule`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 from msgspec import Struct
 
-from streams.alerts import Clause, Severity
-from streams.call import Call
+from streams.alerts import Clause, Evidence, Severity
+from streams.call import TABLE
+from streams.detectors.conditions import Condition, Explained, Facts, Moment, Site, all_of, negate
 from streams.detectors.units import Duration
 from streams.events import AnyEvent
+from streams.talk import Truth
 
 Status = Literal["draft", "trial", "live", "retired"]
+
+#: What a rule may listen to, by the type of the event. Ticks are nobody's: time comes by ``on_wake``.
+PHONE = frozenset(TABLE)
+WORDS = frozenset({"transcript", "gap"})
+SPEECH = WORDS | {"speech.started", "speech.ended"}
 
 
 class Sentences(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -27,20 +35,54 @@ class Sentences(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=T
     title: str
     says: str
     says_cleared: str = ""
+    says_started: str = ""
 
 
-class Finding(Struct, frozen=True):
+class Finding(Struct, frozen=True, kw_only=True):
     """What a detector has found. ``severity`` None: what was found before is over.
 
     ``at`` is the instant at which it became true, ``seconds`` the duration that the sentence names, ``agents``
-    whom it is about, ``ended_by`` the kind of event that ended it (``call.row_of``; empty: time alone).
+    whom it is about, ``ended_by`` the kind of event that ended it (``call.row_of``; empty: time alone), ``values``
+    further figures of the sentence, ``evidence`` the words.
+
+    ``nth``: which of this rule's alerts in the call it is about (1, 2, …); None: the present one, or the next.
+    ``news``: tell it even if the alert is open and no graver than before. ``sentence``: which one is said.
     """
 
     at: float
     severity: Severity | None
-    seconds: float
+    seconds: float = 0.0
     agents: tuple[str, ...] = ()
     ended_by: str = ""
+    values: dict[str, Any] = {}
+    evidence: tuple[Evidence, ...] = ()
+    calls: tuple[str, ...] = ()
+    nth: int | None = None
+    news: bool = False
+    sentence: Literal["says", "says_started"] = "says"
+
+
+class Unjudged(Struct, frozen=True):
+    """The rule could not be judged at ``at``, because of ``why``: what was said then is not known."""
+
+    at: float
+    why: str = "not heard"
+
+
+class Contribution(Struct, frozen=True):
+    """What a call tells a rule that looks across calls: ``subject`` is whom or what it is about.
+
+    ``grave``: it makes the alert graver; ``answers``: it ends the wait for this caller.
+    """
+
+    subject: str
+    at: float
+    evidence: tuple[Evidence, ...] = ()
+    grave: bool = False
+    answers: bool = False
+
+
+Result = Finding | Unjudged | Contribution
 
 
 class Memory(Struct, frozen=True, omit_defaults=True, tag_field="kind"):
@@ -57,25 +99,76 @@ class Rule(Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_f
     clause: Clause
     also: tuple[Clause, ...] = ()
     status: Status = "live"
+    status_because: str = ""
     retired_because: str = ""
     en: Sentences | None = None
     known_misses: tuple[str, ...] = ()
     false_alarms: tuple[str, ...] = ()
     advice: str = ""
+    when: Condition | None = None
+    unless: Condition | None = None
 
     memory_type: ClassVar[type[Memory]] = Memory
+    #: types of events after which the rule is asked; it is not disturbed by others
+    listens: ClassVar[frozenset[str]] = PHONE | SPEECH
+    #: figures of the sentence beside agent, duration, queue, to and outcome
+    figures: ClassVar[tuple[str, ...]] = ()
+    #: whether it judges what many calls have told (``mark`` events) instead of one call
+    crosses_calls: ClassVar[bool] = False
 
-    def due(self, call: Call, memory: Any) -> float | None:
-        """The next instant at which the rule wants to be woken, Unix seconds; None: not by time alone."""
+    @property
+    def remembers_s(self) -> float:
+        """How long, seconds, a mark matters to a rule that crosses calls."""
+        return 0.0
+
+    def due(self, facts: Facts, memory: Any) -> float | None:
+        """The next instant after ``facts.now`` at which the rule wants to be woken; None: not by time alone."""
         return None
 
-    def on_wake(self, call: Call, memory: Any, at: float) -> tuple[Any, list[Finding]]:
-        """Time has reached ``at``, the instant that ``due`` asked for."""
+    def on_wake(self, facts: Facts, memory: Any) -> tuple[Any, list[Result]]:
+        """Time has reached ``facts.now``, the instant that ``due`` asked for."""
         return memory, []
 
-    def on_event(self, call: Call, memory: Any, event: AnyEvent) -> tuple[Any, list[Finding]]:
-        """``event`` has been folded into ``call``."""
+    def on_event(self, facts: Facts, memory: Any, event: AnyEvent) -> tuple[Any, list[Result]]:
+        """``event`` has been folded into ``facts``."""
         return memory, []
 
+    def phrase_names(self) -> Iterator[str]:
+        """The phrase sets, or phrases, that the rule needs to be listened for."""
+        for condition in (self.when, self.unless):
+            if condition:
+                yield from condition.phrase_names()
 
-__all__ = ["Clause", "Duration", "Finding", "Memory", "Rule", "Sentences", "Severity", "Status"]
+    def applies(self, facts: Facts, moment: Moment) -> Truth:
+        """``when`` holds and ``unless`` does not."""
+        parts = [self.when.truth(facts, moment)] if self.when else []
+        parts += [negate(self.unless.truth(facts, moment))] if self.unless else []
+        return all_of(parts)
+
+    def explain(self, facts: Facts, moment: Moment) -> list[Explained]:
+        """Each condition at that moment: what it asks, its answer, and what it rests on."""
+        found = [self.when.explain(facts, moment)] if self.when else []
+        return found + ([self.unless.explain(facts, moment, label="unless")] if self.unless else [])
+
+
+__all__ = [
+    "PHONE",
+    "SPEECH",
+    "WORDS",
+    "Clause",
+    "Contribution",
+    "Duration",
+    "Evidence",
+    "Facts",
+    "Finding",
+    "Memory",
+    "Moment",
+    "Result",
+    "Rule",
+    "Sentences",
+    "Severity",
+    "Site",
+    "Status",
+    "Truth",
+    "Unjudged",
+]

@@ -7,6 +7,8 @@ whether the wake or the event came first::
     ring   0 s ────────── 10 s ────────── 20 s ── 23 s answered
                           opened          raised  cleared
                           warning         critical
+
+``silence`` needs proof that both ears were listening; see ``silence.py``, which this file uses.
 """
 
 from __future__ import annotations
@@ -17,14 +19,15 @@ from msgspec import Struct
 
 from streams.alerts import Severity
 from streams.call import Call, row_of
-from streams.detectors.base import Finding, Memory, Rule
+from streams.detectors import silence
+from streams.detectors.base import PHONE, SPEECH, Facts, Finding, Memory, Moment, Result, Rule, Truth
 from streams.detectors.units import Duration
 from streams.events import AnyEvent, Role
 
 #: Phones that begin to ring within this time, seconds, ring together: it is nobody's phone in particular.
 TOGETHER_S = 0.5
 
-Condition = Literal["ringing", "held", "transferring", "talking", "offered"]
+Lasting = Literal["ringing", "held", "transferring", "talking", "offered", "silence", "call"]
 
 
 class Threshold(Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,21 +38,27 @@ class Threshold(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LastsMemory(Memory, frozen=True, tag="lasts"):
-    """``level``: thresholds passed so far in this stretch; ``since``, ``agents``: the stretch and whose it is."""
+    """``level``: thresholds passed so far in this stretch; ``since``, ``agents``: the stretch and whose it is.
+
+    ``done``: silences that began before this are finished with.
+    """
 
     level: int = 0
     since: float = 0.0
     agents: tuple[str, ...] = ()
+    done: float = 0.0
 
 
 class Lasts(Rule, frozen=True, kw_only=True, tag="lasts"):
     """Fires while ``phase`` lasts longer than the ``thresholds`` (ascending).
 
     ``ringing`` is each agent's phone, whatever the call does meanwhile (a colleague's phone rings during a
-    transfer). ``by`` limits ``held`` to the side that pressed hold.
+    transfer). ``by`` limits ``held`` to the side that pressed hold. ``call`` is from the answer to the end;
+    ``silence``: nobody speaks while the customer is on the line. If ``when`` comes true only after a threshold has
+    passed, the rule fires then.
     """
 
-    phase: Condition
+    phase: Lasting
     thresholds: tuple[Threshold, ...]
     by: Role | None = None
 
@@ -61,43 +70,75 @@ class Lasts(Rule, frozen=True, kw_only=True, tag="lasts"):
         if not times or times != sorted(set(times)):
             raise ValueError("thresholds must be at least one, in ascending order of `after`")
 
+    @property
+    def listens(self) -> frozenset[str]:  # type: ignore[override]
+        """Telephony; speech too where words or silence matter."""
+        hears = self.phase == "silence" or self.when is not None or self.unless is not None
+        return PHONE | SPEECH if hears else PHONE
+
     def since(self, call: Call) -> float | None:
         """When the condition that holds now began; None: it does not hold."""
         if self.phase == "ringing":
             return call.ringing_since if call.direction == "inbound" else None
+        if self.phase == "call":
+            return call.answered_at if call.phase != "ended" else None
         if call.phase != self.phase or (self.by and call.held_by != self.by):
             return None
         return call.since
 
-    def due(self, call: Call, memory: LastsMemory) -> float | None:
+    def due(self, facts: Facts, memory: LastsMemory) -> float | None:
         """The instant of the next threshold."""
-        since = self.since(call)
-        if since is None or memory.level >= len(self.thresholds):
+        if self.phase == "silence":
+            return silence.due(self, facts, memory)
+        since = self.since(facts.call)
+        if since is None:
             return None
-        return since + self.thresholds[memory.level].after
+        return next((since + t.after for t in self.thresholds[memory.level :] if since + t.after > facts.now), None)
 
-    def on_wake(self, call: Call, memory: LastsMemory, at: float) -> tuple[LastsMemory, list[Finding]]:
+    def on_wake(self, facts: Facts, memory: LastsMemory) -> tuple[LastsMemory, list[Result]]:
         """A threshold has been reached."""
-        threshold = self.thresholds[memory.level]
-        agents = memory.agents if memory.level else self._agents(call)
-        since = self.since(call)
-        reached = LastsMemory(level=memory.level + 1, since=at if since is None else since, agents=agents)
-        return reached, [Finding(at=at, severity=threshold.severity, seconds=threshold.after, agents=agents)]
+        if self.phase == "silence":
+            return silence.judge(self, facts, memory)
+        return self._climb(facts, memory)
 
-    def on_event(self, call: Call, memory: LastsMemory, event: AnyEvent) -> tuple[LastsMemory, list[Finding]]:
+    def on_event(self, facts: Facts, memory: LastsMemory, event: AnyEvent) -> tuple[LastsMemory, list[Result]]:
         """Clears when the condition no longer holds, or holds anew and younger than the first threshold.
 
         If it holds anew but long enough (the first phone gave up, another has rung for 10 s too), the alert goes
         on and is about that stretch.
         """
+        if self.phase == "silence":
+            return silence.judge(self, facts, memory)
+        since = self.since(facts.call)
         if not memory.level:
-            return memory, []
-        since = self.since(call)
-        if since is not None and (since <= memory.since or event.at >= since + self.thresholds[0].after):
-            return LastsMemory(level=memory.level, since=since, agents=self._agents(call)), []
-        lasted = max(0.0, event.at - memory.since)
-        over = Finding(at=event.at, severity=None, seconds=lasted, agents=memory.agents, ended_by=row_of(event))
+            return self._climb(facts, memory) if since is not None else (memory, [])
+        if since is not None and (since <= memory.since or facts.now >= since + self.thresholds[0].after):
+            stays = LastsMemory(level=memory.level, since=since, agents=self._agents(facts.call))
+            return self._climb(facts, stays)
+        lasted = max(0.0, facts.now - memory.since)
+        over = Finding(at=facts.now, severity=None, seconds=lasted, agents=memory.agents, ended_by=row_of(event))
         return LastsMemory(), [over]
+
+    def _climb(self, facts: Facts, memory: LastsMemory) -> tuple[LastsMemory, list[Result]]:
+        """Every threshold that has been reached and not yet told."""
+        since, found = self.since(facts.call), list[Result]()
+        agents = memory.agents if memory.level else self._agents(facts.call)
+        for threshold in self.thresholds[memory.level :]:
+            if since is None or since + threshold.after > facts.now:
+                break
+            at = self._true_at(facts, since + threshold.after)
+            if at is None:
+                break
+            found.append(Finding(at=at, severity=threshold.severity, seconds=at - since, agents=agents))
+            memory = LastsMemory(level=memory.level + 1, since=since, agents=agents)
+        return memory, found
+
+    def _true_at(self, facts: Facts, due: float) -> float | None:
+        """When the conditions held first since ``due``: at once, or only now; None: not yet."""
+        for at in (due, facts.now) if self.when or self.unless else ():
+            if self.applies(facts, Moment(at=at, lasted=at - (self.since(facts.call) or at))) is Truth.YES:
+                return at
+        return None if self.when or self.unless else due
 
     def _agents(self, call: Call) -> tuple[str, ...]:
         if self.phase != "ringing":

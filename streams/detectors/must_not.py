@@ -2,6 +2,9 @@
 
 A fact about the call, judged when it is known and once: it does not clear itself, except that news which
 comes late may prove it wrong (an answer that was logged after the end of the call).
+
+Where an exemption asks for words, it waits until they are known. In a call to which nobody listens no words can
+exempt, and nothing is waited for.
 """
 
 from __future__ import annotations
@@ -10,14 +13,16 @@ from typing import Literal
 
 from streams.alerts import Severity
 from streams.call import Call
-from streams.detectors.base import Finding, Memory, Rule
+from streams.detectors.base import PHONE, SPEECH, Facts, Finding, Memory, Moment, Result, Rule, Truth, Unjudged
 from streams.events import AnyEvent, Direction, Party
+from streams.talk import GRACE_S
 
 
 class MustNotMemory(Memory, frozen=True, tag="must_not"):
-    """``fired``: the violation has been reported."""
+    """``fired``: the violation has been reported. ``given_up``: it could not be judged."""
 
     fired: bool = False
+    given_up: bool = False
 
 
 class MustNot(Rule, frozen=True, kw_only=True, tag="must_not"):
@@ -34,25 +39,53 @@ class MustNot(Rule, frozen=True, kw_only=True, tag="must_not"):
 
     memory_type = MustNotMemory
 
-    def on_event(self, call: Call, memory: MustNotMemory, event: AnyEvent) -> tuple[MustNotMemory, list[Finding]]:
+    @property
+    def listens(self) -> frozenset[str]:  # type: ignore[override]
+        """Telephony; speech too where an exemption asks for it."""
+        return PHONE | SPEECH if self.when or self.unless else PHONE
+
+    def due(self, facts: Facts, memory: MustNotMemory) -> float | None:
+        """When the last words of an ended call must have come."""
+        if memory.fired or memory.given_up or not self._ended(facts.call) or facts.call.ended_at is None:
+            return None
+        last = facts.call.ended_at + GRACE_S
+        return last if last > facts.now and self._broken(facts) is Truth.WAIT else None
+
+    def on_wake(self, facts: Facts, memory: MustNotMemory) -> tuple[MustNotMemory, list[Result]]:
+        """What can be known of the words is known."""
+        return self._judge(facts, memory)
+
+    def on_event(self, facts: Facts, memory: MustNotMemory, event: AnyEvent) -> tuple[MustNotMemory, list[Result]]:
         """Fires, or takes back, as the facts of the end become known."""
-        broken = self._broken(call)
-        if broken == memory.fired:
+        return self._judge(facts, memory)
+
+    def _judge(self, facts: Facts, memory: MustNotMemory) -> tuple[MustNotMemory, list[Result]]:
+        broken = self._broken(facts)
+        if broken is Truth.NEVER and not memory.fired:
+            at = facts.call.ended_at or facts.now
+            return MustNotMemory(given_up=True), [] if memory.given_up else [Unjudged(at)]
+        if broken in (Truth.WAIT, Truth.NEVER) or (broken is Truth.YES) == memory.fired:
             return memory, []
-        ended_at = event.at if call.ended_at is None else call.ended_at
+        return MustNotMemory(fired=broken is Truth.YES), [self._finding(facts, broken is Truth.YES)]
+
+    def _finding(self, facts: Facts, broken: bool) -> Finding:
+        call = facts.call
+        ended_at = facts.now if call.ended_at is None else call.ended_at
         begun = call.answered_at if self.measured_from == "answered" else call.offered_at
         seconds = max(0.0, ended_at - (call.begun_at if begun is None else begun))
-        finding = Finding(
-            at=ended_at,
-            severity=self.severity if broken else None,
-            seconds=seconds,
-            agents=(call.agent,) if call.agent else (),
-        )
-        return MustNotMemory(fired=broken), [finding]
+        agents = (call.agent,) if call.agent else ()
+        return Finding(at=ended_at, severity=self.severity if broken else None, seconds=seconds, agents=agents)
 
-    def _broken(self, call: Call) -> bool:
+    def _ended(self, call: Call) -> bool:
         return (
             call.ended_by == self.ended_by
             and call.was_answered == self.answered
             and self.direction in (None, call.direction)
         )
+
+    def _broken(self, facts: Facts) -> Truth:
+        call = facts.call
+        if not self._ended(call) or call.ended_at is None:
+            return Truth.NO
+        applies = self.applies(facts, Moment(at=call.ended_at, agent=call.agent))
+        return Truth.YES if applies in (Truth.WAIT, Truth.NEVER) and not facts.talk.alive else applies

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from streams.days import Hours
+
 _UNITS_S = {"s": 1.0, "秒": 1.0, "min": 60.0, "分钟": 60.0, "h": 3600.0, "小时": 3600.0}
 _QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+|秒|分钟|小时)\s*")
 
@@ -30,4 +32,6 @@ def decode(kind: type, value: object) -> object:
     """msgspec's ``dec_hook`` for the rulebook's own types."""
     if kind is Duration:
         return Duration.parse(value)
+    if kind is Hours:
+        return Hours.parse(value)
     raise NotImplementedError(f"no reader for {kind}")

@@ -7,6 +7,10 @@ The default book lies beside this file in ``rules/``. A site's own folder is lai
       ring-over-three:
         thresholds: [{after: 3 s, severity: warning}]
     rules: [...]                 # further rules
+    phrases: {house-jargon: [...]}       # further phrase sets
+    add: {apology: [不好意思哈]}            # further phrases of known sets
+    groups: {new-staff: ["90*"]}         # named groups of agents
+    calendar: {holidays: {2026-10-11: 店庆}, workdays: []}
 
 Owns reading and merging. Knows nothing of calls in progress. All faults are found at once, each with its
 file, its line and the mend.
@@ -15,8 +19,10 @@ file, its line and the mend.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from string import Formatter
 from types import UnionType
@@ -27,13 +33,16 @@ import yaml
 from msgspec import Struct, inspect
 
 from streams.alerts import FIGURES
+from streams.days import Calendar
 from streams.detectors import KINDS
-from streams.detectors.base import Rule
+from streams.detectors.base import Rule, Site
 from streams.detectors.units import decode
+from streams.phrases.match import Found, Matcher, PhraseSet
+from streams.phrases.pattern import PatternError, compile_phrase
 
 DEFAULT_RULES = Path(__file__).parent / "rules"
 SOURCES = Path(__file__).parent / "sources.yaml"
-_TOP = ("rules", "change", "why")
+_TOP = ("rules", "change", "why", "phrases", "add", "groups", "calendar")
 
 
 class Fault(Struct, frozen=True):
@@ -56,21 +65,65 @@ class RulebookError(ValueError):
         super().__init__("\n".join(str(f) for f in faults))
 
 
-class Rulebook(Struct, frozen=True):
-    """Rules by id, the version that every alert names, and why overlays changed it."""
+class Rulebook(Struct, frozen=True, dict=True):
+    """Rules by id, the phrase sets and site they refer to, the version that every alert names, and why overlays
+    changed it. ``rules`` holds all of them; ``judges`` those that may fire.
+    """
 
     version: str
     rules: tuple[Rule, ...]
     why: tuple[str, ...] = ()
+    phrases: Mapping[str, PhraseSet] = {}
+    groups: Mapping[str, tuple[str, ...]] = {}
+    calendar: Calendar = Calendar()
 
-    @property
+    @cached_property
     def judges(self) -> tuple[Rule, ...]:
         """The rules that may fire."""
         return tuple(r for r in self.rules if r.status in ("live", "trial"))
 
+    @cached_property
+    def site(self) -> Site:
+        """What conditions need beside the call."""
+        procedures = {r.id: r for r in self.rules if hasattr(r, "done")}
+        return Site(calendar=self.calendar, groups=self.groups, procedures=procedures)
+
+    @cached_property
+    def _matcher(self) -> Matcher:
+        names = {name for rule in self.judges for name in rule.phrase_names()}
+        return Matcher({name: self.phrases.get(name) or PhraseSet((name,)) for name in sorted(names)})
+
+    @cached_property
+    def _listeners(self) -> dict[str, tuple[Rule, ...]]:
+        return {}
+
+    @cached_property
+    def _by_id(self) -> dict[str, Rule]:
+        return {rule.id: rule for rule in self.rules}
+
+    @cached_property
+    def _judges_by_id(self) -> dict[str, Rule]:
+        return {rule.id: rule for rule in self.judges}
+
+    def find(self, text: str) -> Sequence[Found]:
+        """The phrase sets of all rules that may fire, in ``text``."""
+        return self._matcher.find(text)
+
+    def listeners(self, tag: str) -> Sequence[Rule]:
+        """The rules that may fire and listen to events of that type."""
+        known = self._listeners.get(tag)
+        if known is None:
+            known = tuple(r for r in self.judges if tag in r.listens or (tag == "mark" and r.crosses_calls))
+            self._listeners[tag] = known
+        return known
+
+    def judge(self, rule: str) -> Rule | None:
+        """The rule of that id, if it may fire."""
+        return self._judges_by_id.get(rule)
+
     def rule(self, rule_id: str) -> Rule | None:
         """The rule of that id, or None."""
-        return next((r for r in self.rules if r.id == rule_id), None)
+        return self._by_id.get(rule_id)
 
 
 class _Entry(Struct):
@@ -81,23 +134,43 @@ class _Entry(Struct):
     node: Any
 
 
+class _Draft(Struct):
+    """A book while it is read: everything as written, and the faults met so far."""
+
+    faults: list[Fault] = []
+    entries: dict[str, _Entry] = {}
+    why: list[str] = []
+    phrases: dict[str, _Entry] = {}
+    groups: dict[str, tuple[str, ...]] = {}
+    calendar: dict[str, Any] = {}
+
+
 def load(overlays: Iterable[Path] = ()) -> Rulebook:
     """The default book with ``overlays`` (folders or files) laid over it, in order.
 
     Raises:
         RulebookError: with every fault that was found.
     """
-    faults: list[Fault] = []
-    entries: dict[str, _Entry] = {}
-    why: list[str] = []
+    draft = _Draft()
     for folder in (DEFAULT_RULES, *overlays):
-        for file in _files(folder, faults):
-            _read(file, entries, why, faults)
+        for file in _files(folder, draft.faults):
+            _read(file, draft)
     titles = _titles()
-    rules = [rule for entry in entries.values() for rule in _build(entry, titles, faults)]
-    if faults:
-        raise RulebookError(faults)
-    return Rulebook(version=_version(entries.values()), rules=tuple(rules), why=tuple(why))
+    sets = _phrase_sets(draft)
+    rules = [rule for entry in draft.entries.values() for rule in _build(entry, titles, draft.faults)]
+    calendar = _calendar(draft)
+    for rule in rules:
+        draft.faults.extend(_check_names(draft, rule, sets))
+    if draft.faults:
+        raise RulebookError(draft.faults)
+    return Rulebook(
+        version=_version(draft),
+        rules=tuple(rules),
+        why=tuple(draft.why),
+        phrases=sets,
+        groups=draft.groups,
+        calendar=calendar,
+    )
 
 
 def _files(folder: Path, faults: list[Fault]) -> Iterator[Path]:
@@ -110,7 +183,8 @@ def _files(folder: Path, faults: list[Fault]) -> Iterator[Path]:
     yield from found
 
 
-def _read(file: Path, entries: dict[str, _Entry], why: list[str], faults: list[Fault]) -> None:
+def _read(file: Path, draft: _Draft) -> None:
+    faults = draft.faults
     try:
         text = file.read_text("utf-8")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -131,9 +205,116 @@ def _read(file: Path, entries: dict[str, _Entry], why: list[str], faults: list[F
     for key in raw.keys() - set(_TOP):
         faults.append(Fault(file.name, _line(node, key), f"unknown section {key!r}", _nearest(str(key), _TOP)))
     if raw.get("why"):
-        why.append(str(raw["why"]))
-    _read_rules(file.name, raw.get("rules") or [], _child(node, "rules"), entries, faults)
-    _read_changes(file.name, raw.get("change") or {}, _child(node, "change"), entries, faults)
+        draft.why.append(str(raw["why"]))
+    _read_rules(file.name, raw.get("rules") or [], _child(node, "rules"), draft.entries, faults)
+    _read_changes(file.name, raw.get("change") or {}, _child(node, "change"), draft.entries, faults)
+    _read_phrases(file.name, raw, node, draft)
+    _read_site(file.name, raw, node, draft)
+
+
+def _read_phrases(file: str, raw: dict[str, Any], node: Any, draft: _Draft) -> None:
+    """``phrases``: new sets; ``add``: further phrases of known ones. A list is short for ``{phrases: [...]}``."""
+    for section in ("phrases", "add"):
+        sets, where = raw.get(section) or {}, _child(node, section)
+        if not isinstance(sets, dict):
+            draft.faults.append(Fault(file, _line(where), f"`{section}` is not a mapping", "name: [phrases]"))
+            continue
+        for name, written in sets.items():
+            entry = _Entry({"phrases": written} if isinstance(written, list) else written, file, _child(where, name))
+            known = draft.phrases.get(str(name))
+            if section == "phrases" and known:
+                mend = f"first in {known.file}:{_line(known.node)}; to extend it use `add:`"
+                draft.faults.append(Fault(file, _line(where, name), f"duplicate phrase set {name!r}", mend))
+            elif section == "add" and not known:
+                mend = _nearest(str(name), draft.phrases)
+                draft.faults.append(Fault(file, _line(where, name), f"unknown phrase set {name!r}", mend))
+            elif not isinstance(entry.raw, dict):
+                draft.faults.append(Fault(file, _line(where, name), "not a list of phrases", f"{name}: [...]"))
+            else:
+                draft.phrases[str(name)] = _joined(known, entry) if known else entry
+
+
+def _joined(known: _Entry, more: _Entry) -> _Entry:
+    """A phrase set with what an overlay adds."""
+    raw = dict(known.raw)
+    for field, value in more.raw.items():
+        raw[field] = [*(raw.get(field) or []), *value] if isinstance(value, list) else value
+    return _Entry(raw, more.file, more.node)
+
+
+def _phrase_sets(draft: _Draft) -> dict[str, PhraseSet]:
+    sets: dict[str, PhraseSet] = {}
+    for name, entry in draft.phrases.items():
+        try:
+            sets[name] = msgspec.convert(entry.raw, PhraseSet)
+        except msgspec.ValidationError as error:
+            problem, path = _path(str(error))
+            draft.faults.append(_fault(entry, path, f"phrase set {name}: {problem}", ""))
+            continue
+        for field in ("phrases", "but_not"):
+            for n, phrase in enumerate(getattr(sets[name], field)):
+                try:
+                    compile_phrase(phrase)
+                except PatternError as error:
+                    path = [field, n] if isinstance(entry.node, yaml.MappingNode) else [n]
+                    draft.faults.append(_fault(entry, path, str(error), "see docs/rulebook.md"))
+    return sets
+
+
+def _read_site(file: str, raw: dict[str, Any], node: Any, draft: _Draft) -> None:
+    for name, agents in (raw.get("groups") or {}).items():
+        if not isinstance(agents, list) or not all(isinstance(a, str) for a in agents):
+            line = _line(_child(node, "groups"), name)
+            draft.faults.append(Fault(file, line, f"group {name}: not a list of texts", 'like ["80*", "9012"]'))
+        else:
+            draft.groups[str(name)] = tuple(agents)
+    if isinstance(calendar := raw.get("calendar") or {}, dict):
+        draft.calendar.update(calendar)
+        draft.calendar.setdefault("", []).append((file, _child(node, "calendar")))
+
+
+def _calendar(draft: _Draft) -> Calendar:
+    written = {key: value for key, value in draft.calendar.items() if key}
+    try:
+        return msgspec.convert(written, Calendar, strict=False)
+    except msgspec.ValidationError as error:
+        problem, path = _path(str(error))
+        file, node = draft.calendar[""][-1]
+        draft.faults.append(_fault(_Entry({}, file, node), path, f"calendar: {problem}", "dates like 2026-10-11"))
+        return Calendar()
+
+
+_CHINESE = re.compile("[\u4e00-\u9fff#]")
+
+
+def _check_names(draft: _Draft, rule: Rule, sets: Mapping[str, PhraseSet]) -> Iterator[Fault]:
+    """Phrase sets and procedures that the rule refers to must be there; what is Chinese is a phrase itself."""
+    entry = draft.entries[rule.id]
+    for name in dict.fromkeys(rule.phrase_names()):
+        if name in sets:
+            continue
+        if not _CHINESE.search(name):
+            yield _fault(entry, _where(entry, name), f"unknown phrase set {name!r}", _nearest(name, sets))
+        else:
+            try:
+                compile_phrase(name)
+            except PatternError as error:
+                yield _fault(entry, _where(entry, name), str(error), "see docs/rulebook.md")
+
+
+def _where(entry: _Entry, text: str) -> list[Any]:
+    """The path of the first place where ``text`` stands in what is written."""
+
+    def search(raw: Any, path: list[Any]) -> list[Any] | None:
+        items = raw.items() if isinstance(raw, dict) else enumerate(raw) if isinstance(raw, list) else ()
+        for key, value in items:
+            if value == text:
+                return [*path, key]
+            if (found := search(value, [*path, key])) is not None:
+                return found
+        return None
+
+    return search(entry.raw, []) or []
 
 
 def _read_rules(file: str, rules: Any, node: Any, entries: dict[str, _Entry], faults: list[Fault]) -> None:
@@ -266,8 +447,9 @@ def _choices(shape: inspect.Type, path: list[Any]) -> str:
 def _check(entry: _Entry, fields: dict[str, Any], titles: dict[str, str]) -> Iterator[Fault]:
     """What is wrong beyond the form; works on the fields as written, so that it also finds what a bad form hides."""
     yield from _check_manuals(entry, fields, titles)
+    figures = (*FIGURES, *KINDS[fields["kind"]].figures)
     for path, text in _sentences(fields):
-        for problem, mend in _sentence_faults(text):
+        for problem, mend in _sentence_faults(text, figures):
             yield _fault(entry, path, problem, mend)
     if fields.get("status") == "retired" and not fields.get("retired_because"):
         yield _fault(entry, ["status"], "retired without a reason", "add `retired_because:`")
@@ -286,12 +468,12 @@ def _check_manuals(entry: _Entry, fields: dict[str, Any], titles: dict[str, str]
 def _sentences(fields: dict[str, Any]) -> Iterator[tuple[list[str], str]]:
     en = fields.get("en")
     for above, where in (([], fields), (["en"], en if isinstance(en, dict) else {})):
-        for name in ("says", "says_cleared"):
+        for name in ("says", "says_cleared", "says_started"):
             if isinstance(text := where.get(name), str):
                 yield [*above, name], text
 
 
-def _sentence_faults(text: str) -> Iterator[tuple[str, str]]:
+def _sentence_faults(text: str, figures: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Each placeholder that cannot be filled, with the mend."""
     try:
         parts = [part[1:] for part in Formatter().parse(text) if part[1] is not None]
@@ -300,15 +482,15 @@ def _sentence_faults(text: str) -> Iterator[tuple[str, str]]:
         return
     for name, spec, conversion in parts:
         written = f"{{{name}{f'!{conversion}' if conversion else ''}{f':{spec}' if spec else ''}}}"
-        if name not in FIGURES:
-            yield f"{written} is no figure of a sentence", _nearest(str(name), FIGURES)
-        elif conversion or not _fills(written):
+        if name not in figures:
+            yield f"{written} is no figure of a sentence", _nearest(str(name), figures)
+        elif conversion or not _fills(written, figures):
             yield f"the sentence cannot be filled: {written}", "only {name}, without ':' or '!' behind it"
 
 
-def _fills(text: str) -> bool:
+def _fills(text: str, figures: Sequence[str]) -> bool:
     try:
-        text.format_map(dict.fromkeys(FIGURES, ""))
+        text.format_map(dict.fromkeys(figures, ""))
     except (ValueError, KeyError, IndexError, AttributeError):
         return False
     return True
@@ -324,9 +506,15 @@ def _titles() -> dict[str, str]:
     return {str(k): str(v["title"]) for k, v in yaml.safe_load(SOURCES.read_text("utf-8")).items()}
 
 
-def _version(entries: Iterable[_Entry]) -> str:
-    """A short hash of the rules as written: the same rules have the same version anywhere."""
-    canonical = msgspec.json.encode(sorted((e.raw for e in entries), key=lambda r: str(r["id"])), order="sorted")
+def _version(draft: _Draft) -> str:
+    """A short hash of the book as written: the same rules have the same version anywhere."""
+    written = {
+        "rules": sorted((e.raw for e in draft.entries.values()), key=lambda r: str(r["id"])),
+        "phrases": {name: entry.raw for name, entry in draft.phrases.items()},
+        "groups": draft.groups,
+        "calendar": {str(key): str(value) for key, value in draft.calendar.items() if key},
+    }
+    canonical = msgspec.json.encode(written, order="sorted")
     return hashlib.sha256(canonical).hexdigest()[:10]
 
 

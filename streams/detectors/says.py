@@ -1,0 +1,165 @@
+"""Kind ``says``: somebody says what should be noticed.
+
+Each utterance that contains the words is one alert, stamped with the end of the words; its phrases are its evidence.
+With ``times`` it takes so many hits ``within`` a while, and then so many again. A word that the recogniser takes back
+in the finished sentence takes its alert back.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from streams.alerts import Severity
+from streams.detectors.base import SPEECH, Duration, Facts, Finding, Memory, Moment, Result, Rule, Truth, Unjudged
+from streams.detectors.conditions import AnyWords, evidence_of, words_of
+from streams.events import AnyEvent, Role
+from streams.talk import GRACE_S, Hit
+
+#: So many of the last alerts are remembered, to know them again when their sentence is corrected.
+REMEMBERED = 12
+
+
+class Told(Struct, frozen=True, array_like=True):
+    """Alert number ``nth`` was about the utterance that began at ``said``; ``sure`` once that was finished.
+
+    ``nth`` 0: the utterance was looked at and is none. ``at``: the end of its words.
+    """
+
+    said: float
+    nth: int
+    at: float
+    sure: bool
+
+
+class SaysMemory(Memory, frozen=True, tag="says"):
+    """``told``: the last utterances that were decided, all of them later than ``floor``; ``count``: alerts so far;
+    ``last``: when the last one was.
+    """
+
+    told: tuple[Told, ...] = ()
+    count: int = 0
+    last: float = 0.0
+    floor: float = 0.0
+
+
+class Says(Rule, frozen=True, kw_only=True, tag="says"):
+    """Fires when ``by`` says ``words`` in one utterance, or ``times`` ``within`` a while.
+
+    ``same``: it must be the same phrase each time. ``again_after``: no further alert in this call before that long
+    after the last one.
+    """
+
+    by: Role
+    words: AnyWords
+    severity: Severity
+    times: int = 1
+    within: Duration | None = None
+    same: bool = False
+    again_after: Duration | None = None
+
+    memory_type = SaysMemory
+    listens = SPEECH | {"call.ended"}
+    figures = ("words", "count")
+
+    def __post_init__(self) -> None:
+        """Refuse a count without a window, and the other way round."""
+        if (self.times > 1) != (self.within is not None):
+            raise ValueError("times and within belong together: so many hits in so long a time")
+
+    def phrase_names(self) -> Iterator[str]:
+        """The words to be noticed, and those of the conditions."""
+        yield from words_of(self.words).names
+        yield from super().phrase_names()
+
+    def due(self, facts: Facts, memory: SaysMemory) -> float | None:
+        """When the conditions of an undecided utterance must be known."""
+        known = {told.said for told in memory.told}
+        undecided = [hits for hits in self._utterances(facts, memory) if hits[0].said not in known]
+        moments = [hits[-1].end + GRACE_S for hits in undecided]
+        return min((moment for moment in moments if moment > facts.now), default=None)
+
+    def on_wake(self, facts: Facts, memory: SaysMemory) -> tuple[SaysMemory, list[Result]]:
+        """Look again at what was not decided."""
+        return self._judge(facts, memory)
+
+    def on_event(self, facts: Facts, memory: SaysMemory, event: AnyEvent) -> tuple[SaysMemory, list[Result]]:
+        """Look at what was said, and at what is no longer said."""
+        return self._judge(facts, memory)
+
+    def _judge(self, facts: Facts, memory: SaysMemory) -> tuple[SaysMemory, list[Result]]:
+        if not memory.told and not any(True for _ in facts.talk.hits_of(words_of(self.words).names, self.by)):
+            return memory, []
+        utterances = self._utterances(facts, memory)
+        memory, found = self._take_back(memory, {hits[0].said for hits in utterances})
+        for hits in utterances:
+            memory = self._decide(facts, memory, hits, found)
+        return memory, found
+
+    def _utterances(self, facts: Facts, memory: SaysMemory) -> list[list[Hit]]:
+        """The hits of each utterance that has the words and is not finished with, oldest first."""
+        words, groups = words_of(self.words), dict[float, list[Hit]]()
+        for hit in facts.talk.hits_of(words.names, self.by):
+            if hit.said > memory.floor:
+                groups.setdefault(hit.said, []).append(hit)
+        fits = [hits for hits in groups.values() if words.wanted(h.name for h in hits)]
+        return [hits for hits in fits if not words.barred(h.name for h in hits)]
+
+    def _take_back(self, memory: SaysMemory, said: set[float]) -> tuple[SaysMemory, list[Result]]:
+        gone = [told for told in memory.told if not told.sure and told.said not in said]
+        kept = tuple(told for told in memory.told if told not in gone)
+        found: list[Result] = [Finding(at=t.at, severity=None, nth=t.nth) for t in gone if t.nth]
+        return replace(memory, told=kept), found
+
+    def _decide(self, facts: Facts, memory: SaysMemory, hits: list[Hit], found: list[Result]) -> SaysMemory:
+        said, at, sure = hits[0].said, hits[-1].end, all(hit.final for hit in hits)
+        known = next((told for told in memory.told if told.said == said), None)
+        if known and (known.sure or not sure):
+            return memory
+        hits = self._enough(facts, memory, hits)
+        applies = self.applies(facts, Moment(at=at, agent=hits[0].agent if hits else None, utterance=(self.by, said)))
+        if applies is Truth.WAIT:
+            return memory
+        nth = known.nth if known else 0
+        if not known and applies is Truth.YES and hits and not self._is_soon(memory, at):
+            nth = memory.count + 1
+            found.append(self._finding(hits, at, nth))
+        elif known and nth and applies is Truth.NO:
+            found.append(Finding(at=at, severity=None, nth=nth))
+        if applies is Truth.NEVER:
+            found.append(Unjudged(at))
+        told = sorted((*(t for t in memory.told if t is not known), Told(said, nth, at, sure)), key=lambda t: t.said)
+        floor = max([memory.floor, *(t.said for t in told[:-REMEMBERED])])
+        last = at if nth and not known else memory.last
+        return SaysMemory(told=tuple(told[-REMEMBERED:]), count=max(memory.count, nth), last=last, floor=floor)
+
+    def _enough(self, facts: Facts, memory: SaysMemory, hits: list[Hit]) -> list[Hit]:
+        """The hits that make up an alert with those of this utterance; none: they are too few."""
+        if self.within is None:
+            return hits
+        at = hits[-1].end
+        since = max(at - self.within, memory.last + 1e-6)
+        window = [h for h in facts.talk.hits_of(words_of(self.words).names, self.by) if since <= h.end <= at]
+        if self.same:
+            phrase, _ = Counter(hit.match for hit in window).most_common(1)[0] if window else ("", 0)
+            window = [hit for hit in window if hit.match == phrase]
+        return window if len(window) >= self.times else []
+
+    def _is_soon(self, memory: SaysMemory, at: float) -> bool:
+        return self.again_after is not None and memory.count > 0 and at < memory.last + self.again_after
+
+    def _finding(self, hits: list[Hit], at: float, nth: int) -> Finding:
+        words = tuple(dict.fromkeys(hit.match for hit in hits))
+        agent = hits[-1].agent
+        return Finding(
+            at=at,
+            severity=self.severity,
+            seconds=float(self.within or 0.0),
+            agents=(agent,) if agent else (),
+            values={"words": words, "count": len(hits)},
+            evidence=evidence_of(hits),
+            nth=nth,
+        )
