@@ -187,12 +187,12 @@ def _transcribed(talk: Talk, call: Call, event: Transcript, found: Sequence[Foun
 
 def _hits(event: Transcript, call: Call, found: Sequence[Found]) -> Iterator[Hit]:
     for name, start, end in found:
-        said_at = _time_of(event, start)
+        said_at, until = _time_of(event, start, begins=True), _time_of(event, end, begins=False)
         yield Hit(
             name=name,
             role=event.role,
             start=said_at,
-            end=max(said_at, _time_of(event, end)),
+            end=max(said_at, until),
             said=event.start,
             final=event.final,
             text=masked(event.text)[:EXCERPT],
@@ -201,12 +201,12 @@ def _hits(event: Transcript, call: Call, found: Sequence[Found]) -> Iterator[Hit
         )
 
 
-def _time_of(event: Transcript, index: int) -> float:
-    """When the character ``index`` of the text was said: by the words' times, or by even pace."""
+def _time_of(event: Transcript, index: int, *, begins: bool) -> float:
+    """When the text was at ``index``: by the words' times, or by even pace. Between two words: the next ``begins``."""
     if event.words and "".join(word.text for word in event.words) == event.text.replace(" ", ""):
         passed = index - event.text.count(" ", 0, index)
         for word in event.words:
-            if passed <= len(word.text):
+            if passed < len(word.text) + (not begins):
                 return word.start + (word.end - word.start) * passed / max(1, len(word.text))
             passed -= len(word.text)
     share = index / len(event.text) if event.text else 0.0
@@ -262,7 +262,8 @@ def look_again(talk: Talk, call: Call, role: Role, until: float, now: float) -> 
     moments = [until + GRACE_S] if talk.alive >= until else []
     if call.ended_at is not None:
         moments.append(max(call.ended_at, until) + GRACE_S)
-    moments += [s.end + GRACE_S for s in talk.leg(role).sounds[-1:] if s.end is not None]
+    leg = talk.leg(role)
+    moments += [s.end + GRACE_S for s in leg.sounds[-1:] if s.end is not None and s.end > leg.through]
     return min((moment for moment in moments if moment > now), default=None)
 
 
