@@ -205,7 +205,7 @@ def _value(name: str, value: Any, duration: Callable[[float], str], quotes: str,
     """A detector's figure as it is written: a window is a duration, words are quoted, other numbers are rounded."""
     if name == "window":
         return duration(value)
-    if isinstance(value, tuple):
+    if isinstance(value, list | tuple):
         return comma.join(quotes.format(word) for word in value)
     if name == "trigger":
         return quotes.format(value)

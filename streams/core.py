@@ -93,11 +93,15 @@ class NoRules:
 
 
 class Open(Struct, frozen=True, omit_defaults=True):
-    """An alert that has been opened; ``severity`` None once it is cleared. ``count``: its occurrence."""
+    """An alert that has been opened; ``severity`` None once it is cleared. ``count``: its occurrence; ``agents`` and
+    ``values``: whom it named and with which figures, for an end that does not know them.
+    """
 
     count: int
     severity: Severity | None = None
     at: float = 0.0
+    agents: tuple[str, ...] = ()
+    values: dict[str, Any] = {}
 
 
 class CallState(Struct, frozen=True, omit_defaults=True):
@@ -214,7 +218,8 @@ def _moved(book: Book, state: CallState) -> CallState:
     if state.book == book.version:
         return state
     memory = {rule: kept for rule, kept in state.memory.items() if book.judge(rule)}
-    return replace(state, book=book.version, memory=memory, dues=_dues_of(book, replace(state, memory=memory)))
+    moved = replace(state, book=book.version, memory=memory, dues=_dues_of(book, replace(state, memory=memory)))
+    return replace(moved, wake=_next(book, moved)[0])
 
 
 def _dues_of(book: Book, state: CallState) -> dict[str, float]:
@@ -297,10 +302,11 @@ def _take(book: Book, state: CallState, event: AnyEvent, told: _Told) -> CallSta
     fold = calls.apply(state.fold, event)
     found = book.find(event.text) if isinstance(event, Transcript) and event.text else ()
     state = replace(state, fold=fold, talk=hear(state.talk, fold.call, event, found), heard_at=heard_at)
+    facts, names = _facts(book, state, event.at), frozenset(each.name for each in found)
     for rule in book.listeners(tag_of(event)):
-        if _concerns(rule, state):
-            facts = _facts(book, state, event.at)
-            state = _note(book, state, rule, facts, rule.on_event(facts, _memory(state, rule), event), told)
+        memory = _memory(state, rule)
+        if rule.stirs(event, names, memory) and _concerns(rule, state):
+            state = _note(book, state, rule, facts, rule.on_event(facts, memory, event), told)
     return state
 
 
@@ -337,6 +343,12 @@ def _tell(book: Book, state: CallState, rule: Rule, finding: Finding, told: _Tol
     after, what = _life(before, finding)
     if not what:
         return state
+    if what == "cleared":
+        agents, values = finding.agents or before.agents, {**before.values, **finding.values}
+        finding = replace(finding, agents=agents, values=values)
+    else:  # lists, as they come back from the stored form
+        plain = {name: list(v) if isinstance(v, tuple) else v for name, v in finding.values.items()}
+        after = replace(after, agents=finding.agents, values=plain)
     told.changes.append(_change(book, state.fold.call, rule, before if what == "cleared" else after, finding, what))
     return replace(state, alerts={**state.alerts, key: after})
 
@@ -370,6 +382,7 @@ def _life(before: Open, finding: Finding) -> tuple[Open, State | None]:
 
 def _change(book: Book, call: Call, rule: Rule, alert: Open, finding: Finding, what: State) -> AlertChange:
     figures = (call, finding.agents, finding.seconds, finding.ended_by, finding.values)
+    says_en = _sentence(rule.en, finding, what).format_map(figures_en(*figures)) if rule.en else ""
     agent = finding.agents[0] if len(finding.agents) == 1 else None  # several phones: nobody's in particular
     return AlertChange(
         id=alert_id(call.id, rule.id, alert.count),
@@ -383,9 +396,7 @@ def _change(book: Book, call: Call, rule: Rule, alert: Open, finding: Finding, w
         at=max(finding.at, alert.at),
         title=rule.title,
         says=typeset_zh(_sentence(rule, finding, what).format_map(figures_zh(*figures))),
-        en=Wording(rule.en.title, _sentence(rule.en, finding, what).format_map(figures_en(*figures)))
-        if rule.en
-        else None,
+        en=Wording(rule.en.title, says_en) if rule.en else None,
         clause=rule.clause,
         evidence=finding.evidence,
         calls=finding.calls,

@@ -9,7 +9,7 @@ nothing of rules. Words and sounds of a held or transferring leg are hold music,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import IntEnum
 
 from msgspec import Struct
@@ -27,8 +27,9 @@ GRACE_S = 5.0
 #: Ears need not report the silence at the end of a call: so much of it, seconds, is believed without proof. It covers
 #: the five seconds that an agent waits before he may end a silent call (002 第5篇).
 TAIL_S = 10.0
-#: Sounds that are this near, seconds, are one.
-JOIN_S = 0.3
+#: No sentence is published before it was said, but its event may be dated by its beginning: sentences are at most this
+#: long, seconds.
+AHEAD_S = 30.0
 #: So much is remembered of each leg and of each phrase set; the oldest goes first, but not the very first hits.
 MAX_SOUNDS, MAX_SAID, MAX_HITS, FIRST_HITS = 64, 64, 14, 2
 #: Evidence is cut to so many characters.
@@ -109,6 +110,11 @@ class Talk(Struct, frozen=True, omit_defaults=True):
         """The leg of that party."""
         return self.agent if role == "agent" else self.customer
 
+    @property
+    def recognised(self) -> bool:
+        """Whether a recogniser has told anything; marks alone say that somebody speaks, and not what."""
+        return any(leg.through or leg.said for leg in (self.agent, self.customer))
+
     def hits_of(self, names: Iterable[str], role: Role | None) -> Iterator[Hit]:
         """The hits of these sets by that party (None: by either), in order of time."""
         wanted = frozenset(names)
@@ -122,16 +128,11 @@ def hear(talk: Talk, call: Call, event: AnyEvent, found: Sequence[Found] = ()) -
     if isinstance(event, SpeechStarted):
         return _marked(talk, event.role, event.at, lambda leg: _begun(leg, event.at, call))
     if isinstance(event, SpeechEnded):
-        return _marked(talk, event.role, event.at, lambda leg: _over(leg, event.at, call))
+        return _marked(talk, event.role, event.at, lambda leg: _over(leg, event.at))
     if isinstance(event, Gap):
         missed = Missed(event.role, event.start, max(event.start, event.end))
         return replace(talk, gaps=(*talk.gaps, missed)[-MAX_SAID:])
     return talk
-
-
-def sounds_with(leg: Leg, call: Call, at: float) -> bool:
-    """Whether what is heard at ``at`` is this call's talk, and not hold music."""
-    return call.stretch_at(at).phase not in _SILENT_PHASES
 
 
 # ------------------------------------------------------------------------------------------------- folding
@@ -141,7 +142,7 @@ def _with_leg(talk: Talk, role: Role, leg: Leg) -> Talk:
     return replace(talk, agent=leg) if role == "agent" else replace(talk, customer=leg)
 
 
-def _marked(talk: Talk, role: Role, at: float, change) -> Talk:  # type: ignore[no-untyped-def]
+def _marked(talk: Talk, role: Role, at: float, change: Callable[[Leg], Leg]) -> Talk:
     leg = replace(change(talk.leg(role)), marks=True)
     return replace(_with_leg(talk, role, leg), alive=max(talk.alive, at))
 
@@ -152,7 +153,7 @@ def _begun(leg: Leg, at: float, call: Call) -> Leg:
     return _sounding(leg, Sound(at))
 
 
-def _over(leg: Leg, at: float, call: Call) -> Leg:
+def _over(leg: Leg, at: float) -> Leg:
     if leg.sounds and leg.sounds[-1].end is None:
         last = leg.sounds[-1]
         return replace(leg, sounds=(*leg.sounds[:-1], Sound(last.start, max(last.start, at))))
@@ -167,10 +168,14 @@ def _sounding(leg: Leg, sound: Sound) -> Leg:
 
 
 def _transcribed(talk: Talk, call: Call, event: Transcript, found: Sequence[Found]) -> Talk:
-    """A transcript replaces the unfinished ones of its party, and a finished one of the same start."""
-    role, start, end = event.role, event.start, max(event.start, event.end)
-    leg = talk.leg(role)
-    through = max(leg.through, min(event.at, event.through if event.through is not None else end * event.final))
+    """A transcript replaces the unfinished ones of its party, and a finished one of the same start.
+
+    A finished sentence has been heard to its end, also where its writer dates the event by its beginning.
+    """
+    latest = event.at + AHEAD_S
+    role, start, end = event.role, min(event.start, latest), min(max(event.start, event.end), latest)
+    leg, told = talk.leg(role), event.through if event.through is not None else end * event.final
+    through = max(leg.through, min(told, max(event.at, end * event.final)))
     gone = {u.start for u in leg.said if not u.final or u.start == start}
     said = [u for u in leg.said if u.start not in gone]
     sounds = leg.sounds if leg.marks else tuple(s for s in leg.sounds if s.start not in gone)
@@ -182,7 +187,7 @@ def _transcribed(talk: Talk, call: Call, event: Transcript, found: Sequence[Foun
         leg = replace(leg, said=tuple(said))
         leg = leg if leg.marks else _sounding(leg, Sound(start, end))
         hits = _bounded((*hits, *_hits(event, call, found)))
-    return replace(_with_leg(talk, role, leg), hits=hits, alive=max(talk.alive, min(event.at, max(end, through))))
+    return replace(_with_leg(talk, role, leg), hits=hits, alive=max(talk.alive, end * event.final, through))
 
 
 def _hits(event: Transcript, call: Call, found: Sequence[Found]) -> Iterator[Hit]:
@@ -231,6 +236,17 @@ def _bounded(hits: Sequence[Hit]) -> tuple[Hit, ...]:
 def heard(talk: Talk, call: Call, role: Role, since: float, until: float, now: float) -> Truth:
     """Whether everything that ``role`` said from ``since`` to ``until`` is known at ``now`` (all Unix seconds).
 
+    As :func:`listened`; but in a call in which sounds are marked and no words recognised, no words are ever known.
+    """
+    known = listened(talk, call, role, since, until, now)
+    if known is not Truth.YES or talk.recognised:
+        return known
+    return Truth.NEVER if call.ended_at is not None and now >= call.ended_at + GRACE_S else Truth.WAIT
+
+
+def listened(talk: Talk, call: Call, role: Role, since: float, until: float, now: float) -> Truth:
+    """Whether every sound that ``role`` made from ``since`` to ``until`` is known at ``now`` (all Unix seconds).
+
     The recogniser says so itself (``through``); or no sound of the party is unaccounted for, ``GRACE_S`` has passed,
     and some ear has told of a later moment. Of an ended call its last ``TAIL_S`` need no such proof. Time that was
     lost (``gap``), or a call to whose end nobody listened, gives ``NEVER``.
@@ -265,16 +281,3 @@ def look_again(talk: Talk, call: Call, role: Role, until: float, now: float) -> 
     leg = talk.leg(role)
     moments += [s.end + GRACE_S for s in leg.sounds[-1:] if s.end is not None and s.end > leg.through]
     return min((moment for moment in moments if moment > now), default=None)
-
-
-def silent_since(talk: Talk, roles: Iterable[Role], start: float, at: float) -> float | None:
-    """Since when none of ``roles`` has made a sound, at ``at``; not before ``start``. None: somebody speaks."""
-    since = start
-    for role in roles:
-        for sound in talk.leg(role).sounds:
-            if sound.start > at:
-                break
-            if sound.end is None or sound.end > at:
-                return None
-            since = max(since, sound.end)
-    return since

@@ -13,7 +13,7 @@ import pytest
 from streams.alerts import AlertChange, duration_en, duration_zh
 from streams.call import LATE_S
 from streams.core import KEEP_ENDED_S, LOST_END, SILENT_S, CallState, step
-from streams.events import AnyEvent, SpeechStarted, Tick
+from streams.events import AnyEvent, SpeechEnded, SpeechStarted, Tick
 from streams.rulebook.book import load
 from tests.drive import (
     T0,
@@ -454,10 +454,11 @@ def test_a_call_that_was_never_answered_cannot_be_hung_up() -> None:
     assert alerts(offered(0), rings(1), ended(5, "agent")) == []
 
 
-# 20 |speech of a call that was running before anybody watched .. 50 |the agent hangs up !
+# 20 |speech of a call that was running before anybody watched .. 45 |.. 50 |the agent hangs up ! known 5 s later
 def test_hanging_up_first_is_seen_on_a_call_that_was_already_running() -> None:
-    speech = SpeechStarted(call="c1", at=T0 + 20, role="agent")
-    (change,) = alerts(speech, ended(50, "agent"))
+    marks = (SpeechStarted, 20, "agent"), (SpeechEnded, 25, "agent"), (SpeechStarted, 26, "customer")
+    speech = [kind(call="c1", at=T0 + t, role=role) for kind, t, role in (*marks, (SpeechEnded, 45, "customer"))]
+    (change,) = (c for c in alerts(*speech, ended(50, "agent"), until=55) if c.rule == HUNG_UP)
     assert (change.rule, change.says) == (HUNG_UP, "坐席在通话 30 秒后先于客户挂断电话")
 
 

@@ -13,7 +13,7 @@ from streams import call as calls
 from streams.call import Call
 from streams.events import AnyEvent, Gap, Role, SpeechEnded, SpeechStarted, Transcript, Word
 from streams.phrases.match import Matcher, PhraseSet
-from streams.talk import FIRST_HITS, GRACE_S, MAX_HITS, TAIL_S, Talk, Truth, hear, heard, look_again, silent_since
+from streams.talk import AHEAD_S, FIRST_HITS, GRACE_S, MAX_HITS, TAIL_S, Talk, Truth, hear, heard, look_again
 from tests.drive import T0, answered, ended, held, offered, resumed, transferred, transferring
 
 MATCHER = Matcher({"sorry": PhraseSet(("抱歉",)), "wait": PhraseSet(("稍等",))})
@@ -136,7 +136,18 @@ def test_of_many_hits_the_first_and_the_last_are_kept() -> None:
 
 def test_a_recogniser_cannot_have_heard_the_future() -> None:
     talk, _ = listen(*TALKING, said(2, 4, through=T0 + 1000))
-    assert talk.agent.through == T0 + 4
+    assert (talk.agent.through, talk.alive) == (T0 + 4, T0 + 4)
+    talk, _ = listen(*TALKING, said(2, 4, lag=1, through=T0 + 1000))
+    assert talk.agent.through == T0 + 5
+    talk, _ = listen(*TALKING, said(2, 4000, lag=4 - 4000))
+    assert talk.agent.through == T0 + 4 + AHEAD_S
+
+
+def test_a_sentence_dated_by_its_beginning_is_heard_to_its_end() -> None:
+    talk, _ = listen(*TALKING, said(2, 6, lag=-4, through=None))
+    assert (talk.agent.through, talk.alive) == (T0 + 6, T0 + 6)
+    talk, _ = listen(*TALKING, said(2, 6, lag=-4, through=None, final=False))
+    assert talk.agent.through == 0
 
 
 # ----------------------------------------------------------------------------------------- what is known
@@ -213,11 +224,3 @@ def test_when_to_look_again(events: Iterable[AnyEvent], until: float, now: float
     talk, call = listen(*TALKING, *events)
     found = look_again(talk, call, "agent", T0 + until, T0 + now)
     assert found == (None if again is None else T0 + again)
-
-
-def test_since_when_nobody_speaks() -> None:
-    talk, _ = listen(*TALKING, starts(2), stops(4), starts(5, "customer"), stops(6, "customer"), starts(9))
-    roles: tuple[Role, ...] = ("agent", "customer")
-    since = [silent_since(talk, roles, T0 + 1, T0 + at) for at in (1.5, 3, 4.5, 7, 9.5)]
-    assert since == [T0 + 1, None, T0 + 4, T0 + 6, None]
-    assert silent_since(talk, ("customer",), T0 + 1, T0 + 9.5) == T0 + 6

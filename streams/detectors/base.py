@@ -10,6 +10,7 @@ A new kind is one file in this folder with one subclass of :class:`Rule`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from msgspec import Struct
@@ -19,7 +20,7 @@ from streams.call import TABLE
 from streams.detectors.conditions import Condition, Explained, Facts, Moment, Site, all_of, negate
 from streams.detectors.units import Duration
 from streams.events import AnyEvent
-from streams.talk import Truth
+from streams.talk import GRACE_S, Truth
 
 Status = Literal["draft", "trial", "live", "retired"]
 
@@ -36,6 +37,7 @@ class Sentences(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=T
     says: str
     says_cleared: str = ""
     says_started: str = ""
+    says_graver: str = ""
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -59,7 +61,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     calls: tuple[str, ...] = ()
     nth: int | None = None
     news: bool = False
-    sentence: Literal["says", "says_started"] = "says"
+    sentence: Literal["says", "says_started", "says_graver"] = "says"
 
 
 class Unjudged(Struct, frozen=True):
@@ -89,7 +91,7 @@ class Memory(Struct, frozen=True, omit_defaults=True, tag_field="kind"):
     """What a detector remembers of one call between events. Subclasses carry ``tag=<kind>``."""
 
 
-class Rule(Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True):
+class Rule(Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True, dict=True):
     """One rule of the rulebook. Subclasses add a kind's parameters and say when it fires."""
 
     id: str
@@ -133,6 +135,17 @@ class Rule(Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_f
         """``event`` has been folded into ``facts``."""
         return memory, []
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The same as ``phrase_names``, at hand for each event."""
+        return frozenset(self.phrase_names())
+
+    def stirs(self, event: AnyEvent, names: frozenset[str], memory: Any) -> bool:
+        """Whether ``event``, with the phrase sets ``names`` in it, can change the rule's mind: a quick look that
+        spares most rules most events. Saying yes too often costs time only.
+        """
+        return True
+
     def phrase_names(self) -> Iterator[str]:
         """The phrase sets, or phrases, that the rule needs to be listened for."""
         for condition in (self.when, self.unless):
@@ -144,6 +157,25 @@ class Rule(Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_f
         parts = [self.when.truth(facts, moment)] if self.when else []
         parts += [negate(self.unless.truth(facts, moment))] if self.unless else []
         return all_of(parts)
+
+    def applies_at_end(self, facts: Facts, moment: Moment) -> Truth:
+        """``applies`` at the end of a call, ``moment``. Where nobody recognises words, none can exempt, and none is
+        waited for; where somebody hears sounds, these are.
+        """
+        applies = self.applies(facts, moment)
+        if facts.talk.recognised or applies in (Truth.YES, Truth.NO):
+            return applies
+        waits = applies is Truth.WAIT and facts.talk.alive and facts.now < moment.at + GRACE_S
+        return Truth.WAIT if waits else Truth.YES
+
+    def in_words(self) -> str:
+        """When it fires, for a quality manager: the kind's own part in Chinese, without ``when`` and ``unless``."""
+        own = [name for name in self.__struct_fields__ if name not in Rule.__struct_fields__]
+        return ";".join(f"{name} {getattr(self, name)}" for name in own)
+
+    def account(self, facts: Facts, memory: Any) -> list[Explained]:
+        """Why it has fired, or has not, as far as ``facts`` go: each thing it looked at, with its conditions."""
+        return self.explain(facts, Moment(at=facts.now, agent=facts.call.agent))
 
     def explain(self, facts: Facts, moment: Moment) -> list[Explained]:
         """Each condition at that moment: what it asks, its answer, and what it rests on."""

@@ -20,8 +20,9 @@ from streams.call import Call, Phase
 from streams.days import NAMES, Calendar, Hours
 from streams.detectors.units import Duration
 from streams.events import Direction, Party, Role
-from streams.talk import ROLES, Hit, Talk, Truth, heard
+from streams.talk import ROLES, Hit, Talk, Truth, heard, listened
 
+_PARTY_ZH: dict[Role, str] = {"agent": "坐席", "customer": "客户"}
 DAYS = ("workday", "day-off", "weekend", "holiday", *NAMES)
 
 
@@ -61,12 +62,28 @@ class Moment(NamedTuple):
 
 
 class Explained(Struct, frozen=True, omit_defaults=True):
-    """One condition: what it asks, the answer, what the answer rests on, and the conditions inside it."""
+    """One condition: what it asks, as it is written in the rule, and the answer (yes, no, wait, never); what the answer
+    rests on, the conditions inside it, and the moment it is about, where it is about one.
+    """
 
     asks: str
     answer: str
     because: str = ""
     parts: tuple[Explained, ...] = ()
+    at: float | None = None
+
+
+def clock(facts: Facts, at: float) -> str:
+    """The moment ``at`` on the hotline's clock to the tenth, and seconds after the call began."""
+    tenths = round(at * 10) / 10
+    local = facts.site.calendar.local(tenths)
+    return f"{local:%H:%M:%S}.{local.microsecond // 100_000}({at - facts.call.begun_at:+.1f} s)"
+
+
+def hits_zh(facts: Facts, hits: Iterable[Hit]) -> str:
+    """Who said what when, in Chinese."""
+    told = (f"{_PARTY_ZH[hit.role]} {clock(facts, hit.start)}“{hit.match}”" for hit in hits)
+    return ";".join(told) or "没有说过"
 
 
 class Words(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -170,14 +187,15 @@ class Silent(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
                 return Truth.NO
             if any(s.start < at and (s.end is None or s.end > since) for s in leg.sounds):
                 return Truth.NO
-        return all_of([heard(talk, call, role, since, at, facts.now) for role in roles])
+        return all_of([listened(talk, call, role, since, at, facts.now) for role in roles])
 
 
 class Condition(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, rename={"no": "not"}):
     """All fields that are given must hold. Patterns: ``80*``; ``@name`` is a group of agents.
 
-    ``lasted``: the ring, hold, transfer or wait that ended at the moment took at least so long. ``utterance``: words
-    in the very sentence in question. ``done``: the procedure of that rule had been gone through.
+    ``lasted``: the ring, hold, transfer or wait that ended at the moment took at least so long. ``first``: not later
+    than so long after the answer. ``utterance``: words in the very sentence in question. ``done``: the procedure of
+    that rule had been gone through.
     """
 
     all: tuple[Condition, ...] = ()
@@ -193,6 +211,7 @@ class Condition(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=T
     ended_by: tuple[Party, ...] = ()
     cause: tuple[str, ...] = ()
     lasted: Duration | None = None
+    first: Duration | None = None
     said: Said | None = None
     utterance: AnyWords = ()
     silent: Silent | None = None
@@ -232,10 +251,10 @@ class Condition(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=T
         if self.direction:
             yield f"direction: {self.direction}", _truth(call.direction == self.direction), call.direction
         if self.queue:
-            yield f"queue: {_list(self.queue)}", _truth(_fits(call.queue, self.queue, {})), call.queue or "none"
+            yield f"queue: {_list(self.queue)}", _truth(_fits(call.queue, self.queue, {})), call.queue or "没有"
         if self.agent:
             agent = moment.agent or call.agent
-            yield f"agent: {_list(self.agent)}", _truth(_fits(agent, self.agent, site.groups)), agent or "none"
+            yield f"agent: {_list(self.agent)}", _truth(_fits(agent, self.agent, site.groups)), agent or "没有"
         yield from self._times(facts, moment)
         yield from self._phone(facts, moment)
         yield from self._heard(facts, moment)
@@ -260,7 +279,7 @@ class Condition(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=T
     def _phone(self, facts: Facts, moment: Moment) -> Iterator[tuple[str, Truth, Any]]:
         call = facts.call
         if self.phase:
-            phase = call.stretch_at(moment.at).phase
+            phase = _phase(call, moment.at)
             yield f"phase: {_list(self.phase)}", _truth(phase in self.phase), phase
         if self.answered is not None:
             yield f"answered: {self.answered}", _truth(call.was_answered == self.answered), str(call.was_answered)
@@ -272,25 +291,28 @@ class Condition(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=T
         if self.lasted is not None:
             enough = _truth(moment.lasted >= self.lasted)
             yield f"lasted: {self.lasted:g} s", enough, f"{moment.lasted:.1f} s"
+        if self.first is not None:
+            passed = moment.at - (call.begun_at if call.answered_at is None else call.answered_at)
+            yield f"first: {self.first:g} s", _truth(passed <= self.first), f"接听后 {passed:.1f} s"
 
     def _heard(self, facts: Facts, moment: Moment) -> Iterator[tuple[str, Truth, Any]]:
         if self.said:
             hits = self.said.hits(facts, moment.at)
-            because = "; ".join(f"{hit.role} at {hit.start:.1f}: {hit.match}" for hit in hits) or "no such words"
-            asks = f"said: {_words(self.said.words)} by {self.said.by or 'either'}"
+            because = hits_zh(facts, hits)
+            asks = f"said: {by_words(self.said.words)} by {self.said.by or 'either'}"
             yield asks, self.said.truth(facts, moment.at), because
         if self.utterance:
             role, said = moment.utterance or (None, None)
             names = [hit.name for hit in facts.talk.hits if (hit.role, hit.said) == (role, said)]
             words = words_of(self.utterance)
             fits = words.wanted(names) and not words.barred(names)
-            yield f"utterance: {_words(self.utterance)}", _truth(fits), _list(names) or "none of them"
+            yield f"utterance: {by_words(self.utterance)}", _truth(fits), _list(names) or "都没有"
         if self.silent:
             who = self.silent.by or "both"
-            yield f"silent: {who}", self.silent.truth(facts, moment.at), f"sounds of {who} before {moment.at:.1f}"
+            yield f"silent: {who}", self.silent.truth(facts, moment.at), f"截至 {clock(facts, moment.at)}"
         if self.done:
             procedure: Completes = facts.site.procedures[self.done]
-            yield f"done: {self.done}", procedure.done(facts, moment.at), "the steps of that procedure"
+            yield f"done: {self.done}", procedure.done(facts, moment.at), f"截至 {clock(facts, moment.at)}"
 
 
 def _parts(because: Any) -> tuple[Explained, ...]:
@@ -298,6 +320,12 @@ def _parts(because: Any) -> tuple[Explained, ...]:
         return ()
     conditions, facts, moment = because
     return tuple(c.explain(facts, moment, label="condition") for c in conditions)
+
+
+def _phase(call: Call, at: float) -> Phase:
+    """The phase at that instant; at the end of the call, the one in which it ended."""
+    phase = call.stretch_at(at).phase
+    return call.ended_from or phase if phase == "ended" else phase
 
 
 def _truth(value: bool) -> Truth:
@@ -308,7 +336,8 @@ def _list(items: Iterable[str]) -> str:
     return ", ".join(items)
 
 
-def _words(written: AnyWords) -> str:
+def by_words(written: AnyWords) -> str:
+    """Words as they are written in the rule, on one line."""
     words = words_of(written)
     return "; ".join(
         f"{name} {_list(items)}" for name in ("any", "all", "none") if (items := msgspec.structs.asdict(words)[name])

@@ -17,17 +17,33 @@ from typing import Literal
 
 from msgspec import Struct
 
-from streams.alerts import Severity
+from streams.alerts import Severity, duration_zh
 from streams.call import Call, row_of
 from streams.detectors import silence
 from streams.detectors.base import PHONE, SPEECH, Facts, Finding, Memory, Moment, Result, Rule, Truth
+from streams.detectors.conditions import Explained, clock
 from streams.detectors.units import Duration
+from streams.detectors.wording import SEVERITY_ZH, answer_of, span_zh
 from streams.events import AnyEvent, Role
 
 #: Phones that begin to ring within this time, seconds, ring together: it is nobody's phone in particular.
 TOGETHER_S = 0.5
 
 Lasting = Literal["ringing", "held", "transferring", "talking", "offered", "silence", "call"]
+
+_LASTING_ZH: dict[Lasting, str] = {
+    "ringing": "坐席的电话持续响铃",
+    "held": "客户一直处于保持",
+    "transferring": "客户一直在等待转接",
+    "talking": "双方一直通话(中间没有保持或转接)",
+    "offered": "来电一直排队,没有电话响铃",
+    "silence": "通话中双方一直没有出声",
+    "call": "通话从接听起一直没有结束",
+}
+_BY_ZH: dict[tuple[Lasting, Role | None], str] = {
+    ("held", "agent"): "坐席让客户一直保持等待",
+    ("held", "customer"): "客户让坐席一直保持等待",
+}
 
 
 class Threshold(Struct, frozen=True, forbid_unknown_fields=True):
@@ -118,6 +134,45 @@ class Lasts(Rule, frozen=True, kw_only=True, tag="lasts"):
         lasted = max(0.0, facts.now - memory.since)
         over = Finding(at=facts.now, severity=None, seconds=lasted, agents=memory.agents, ended_by=row_of(event))
         return LastsMemory(), [over]
+
+    def in_words(self) -> str:
+        """When it fires, for a quality manager."""
+        what = _BY_ZH.get((self.phase, self.by)) or _LASTING_ZH[self.phase]
+        steps = ",".join(f"满 {duration_zh(t.after)}为{SEVERITY_ZH[t.severity]}" for t in self.thresholds)
+        return f"{what}:{steps};情况结束时告警自动解除"
+
+    def account(self, facts: Facts, memory: LastsMemory) -> list[Explained]:
+        """Each stretch of the call in that condition, and the thresholds it has reached."""
+        stretches = silence.stretches(self, facts) if self.phase == "silence" else self._stretches(facts.call)
+        if not stretches:
+            return [Explained(f"phase: {self.phase}", answer_of(False), "通话中没有出现过")]
+        return [self._account(facts, since, until) for since, until in stretches]
+
+    def _stretches(self, call: Call) -> list[tuple[float, float | None]]:
+        """From when to when the condition held; None: it goes on. Of phones that stopped only the phases tell."""
+        if self.phase == "call":
+            return [] if call.answered_at is None else [(call.answered_at, call.ended_at)]
+        found: list[tuple[float, float | None]] = [
+            (s.since, s.until) for s in call.stretches if s.phase == self.phase and self.by in (None, s.held_by)
+        ]
+        since = self.since(call)
+        return found if since is None else [*found, (since, None)]
+
+    def _account(self, facts: Facts, since: float, until: float | None) -> Explained:
+        reached = [t for t in self.thresholds if since + t.after <= (facts.now if until is None else until)]
+        parts = [self._threshold(facts, since, t, t in reached) for t in self.thresholds]
+        because = span_zh(facts, since, until)
+        at = since + reached[-1].after if reached else None
+        return Explained(f"phase: {self.phase}", answer_of(bool(reached)), because, tuple(parts), at=at)
+
+    def _threshold(self, facts: Facts, since: float, threshold: Threshold, reached: bool) -> Explained:
+        at = since + threshold.after
+        asks = f"after: {threshold.after:g} s ({threshold.severity})"
+        agent = facts.call.stretch_at(since).agent or facts.call.agent
+        conditions = self.explain(facts, Moment(at=at, agent=agent, lasted=threshold.after)) if reached else []
+        if reached and self.phase == "silence":
+            conditions = [silence.proof(facts, since, at), *conditions]
+        return Explained(asks, answer_of(reached), clock(facts, at), tuple(conditions))
 
     def _climb(self, facts: Facts, memory: LastsMemory) -> tuple[LastsMemory, list[Result]]:
         """Every threshold that has been reached and not yet told."""

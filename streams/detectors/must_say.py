@@ -8,6 +8,9 @@
            ─────────── held                           in the 20 s before a hold: may I ask you to wait
            20 s before
 
+The time before is time in which the two could talk: a hold in between is skipped, so that what was announced before a
+hold still counts for the transfer behind it.
+
 Words that come later than they were said still count for when they were said. What the ears lost is not judged. If the
 customer ends the call before the time is up, nobody is blamed; if the agent does, his time was up.
 """
@@ -18,9 +21,10 @@ from collections.abc import Iterator
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from streams.alerts import Severity
-from streams.call import Call, Phase
+from streams.alerts import Severity, duration_zh
+from streams.call import Call, Phase, is_telephony
 from streams.detectors.base import (
     PHONE,
     SPEECH,
@@ -34,11 +38,30 @@ from streams.detectors.base import (
     Truth,
     Unjudged,
 )
-from streams.detectors.conditions import AnyWords, all_of, as_said, evidence_of, words_of
+from streams.detectors.conditions import (
+    AnyWords,
+    Explained,
+    all_of,
+    as_said,
+    by_words,
+    clock,
+    evidence_of,
+    hits_zh,
+    words_of,
+)
+from streams.detectors.wording import PARTY_ZH, SEVERITY_ZH, answer_of, span_zh, truth_of, words_zh
 from streams.events import AnyEvent, Role
 from streams.talk import Hit, heard, look_again
 
 Happening = Literal["answered", "held", "resumed", "transferring", "transferred", "ended"]
+_ANCHOR_ZH: dict[Happening, str] = {
+    "answered": "接听",
+    "held": "转入保持",
+    "resumed": "从保持恢复",
+    "transferring": "开始转接",
+    "transferred": "转接接通",
+    "ended": "通话结束",
+}
 #: So many anchors of a call are remembered as judged.
 REMEMBERED = 16
 
@@ -52,26 +75,39 @@ class SaidAnchor(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MustSayMemory(Memory, frozen=True, tag="must_say"):
-    """``judged``: anchors that are finished with; ``floor``: none before this is looked at; ``count``: alerts."""
+    """``judged``: anchors that are finished with; ``floor``: none before this is looked at; ``count``: alerts;
+    ``open``: anchors not finished with; ``last``: the anchor of the last alert, Unix seconds.
+    """
 
     judged: tuple[float, ...] = ()
     floor: float = 0.0
     count: int = 0
+    open: int = 0
+    last: float = 0.0
 
 
 class Anchor(Struct, frozen=True):
-    """What happened at ``at``, with whom, after a phase that ``lasted`` so long; ``hit``: the words that were said."""
+    """What happened at ``at``, with whom, after a phase that ``lasted`` so long; ``hit``: the words that were said, in
+    a sentence that was ``over`` then: who listens to it need not interrupt.
+    """
 
     at: float
     agent: str | None
     lasted: float = 0.0
     hit: Hit | None = None
+    over: float | None = None
+
+    @property
+    def turn(self) -> float:
+        """From when on the other party can speak, Unix seconds."""
+        return self.at if self.over is None else self.over
 
 
 class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
     """Fires when ``by`` has not said ``words`` from ``before`` the anchor until ``after`` it.
 
-    Neither given: at any time of the call before the anchor.
+    Neither given: at any time of the call before the anchor. ``again_after``: no further alert in this call for
+    anchors that come sooner after that of the last one.
     """
 
     anchor: Happening | SaidAnchor
@@ -80,6 +116,7 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
     severity: Severity
     before: Duration | None = None
     after: Duration | None = None
+    again_after: Duration | None = None
 
     memory_type = MustSayMemory
     listens = PHONE | SPEECH
@@ -91,6 +128,10 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
         if isinstance(self.anchor, SaidAnchor):
             yield from words_of(self.anchor.said).names
         yield from super().phrase_names()
+
+    def stirs(self, event: AnyEvent, names: frozenset[str], memory: MustSayMemory) -> bool:
+        """Something happened on the telephone, its words fell, or it waits for words."""
+        return memory.open > 0 or is_telephony(event) or not names.isdisjoint(self.names)
 
     def due(self, facts: Facts, memory: MustSayMemory) -> float | None:
         """The end of the next window, or the instant at which what was said in one may be known."""
@@ -112,19 +153,63 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
         """Something happened that asks for words, or words came."""
         return self._judge(facts, memory)
 
+    def in_words(self) -> str:
+        """When it fires, for a quality manager."""
+        what = "通话结束前的任何时候"
+        if self.before is not None or self.after is not None:
+            before = f"前 {duration_zh(self.before)}" if self.before is not None else ""
+            after = f"后 {duration_zh(self.after)}" if self.after is not None else ""
+            what = f"{_anchor_zh(self.anchor)}{'到'.join(filter(None, (before, after)))}内"
+        elif self.anchor != "ended":
+            what = f"{_anchor_zh(self.anchor)}之前的任何时候"
+        again = f";{duration_zh(self.again_after)}内不再重复" if self.again_after is not None else ""
+        return f"{what},{PARTY_ZH[self.by]}须说{words_zh(self.words)};没有说,即为{SEVERITY_ZH[self.severity]}{again}"
+
+    def account(self, facts: Facts, memory: MustSayMemory) -> list[Explained]:
+        """Each time that it should have been said: the window, what was said in it, and the conditions."""
+        anchors = self._anchors(facts)
+        if not anchors:
+            return [Explained(f"anchor: {_anchor(self.anchor)}", answer_of(False), "没有发生过")]
+        return [self._account(facts, memory, anchor) for anchor in anchors]
+
+    def _account(self, facts: Facts, memory: MustSayMemory, anchor: Anchor) -> Explained:
+        since, until = self._window(facts.call, anchor)
+        hits = list(facts.talk.hits_of(words_of(self.words).names, self.by))
+        inside = [h for h in hits if h.end >= since and h.start <= until]
+        known = heard(facts.talk, facts.call, self.by, since, until, facts.now)
+        said = as_said(words_of(self.words), inside, known)
+        because = hits_zh(facts, inside or hits) + (";都不在时限内" if hits and not inside else "")
+        parts = [
+            Explained(f"heard: {self.by}", truth_of(known), span_zh(facts, since, until)),
+            Explained(f"words: {by_words(self.words)} by {self.by}", truth_of(said), because),
+        ]
+        if self._is_moot(facts.call, anchor):
+            parts.append(Explained("moot", answer_of(True), "时限未到,通话已由对方结束"))
+        if self.again_after is not None and memory.last < anchor.at < memory.last + self.again_after:
+            last = f"上一次在 {clock(facts, memory.last)}"
+            parts.append(Explained(f"again_after: {self.again_after:g} s", answer_of(False), last))
+        utterance = (anchor.hit.role, anchor.hit.said) if anchor.hit else None
+        moment = Moment(at=anchor.at, agent=anchor.agent, lasted=anchor.lasted, utterance=utterance)
+        happened_at = clock(facts, anchor.at) + (f"“{anchor.hit.match}”" if anchor.hit else "")
+        asks = f"anchor: {_anchor(self.anchor)}"
+        at = max(anchor.at, until)
+        return Explained(asks, answer_of(True), happened_at, (*parts, *self.explain(facts, moment)), at=at)
+
     def _judge(self, facts: Facts, memory: MustSayMemory) -> tuple[MustSayMemory, list[Result]]:
         found: list[Result] = []
+        still_open = 0
         for anchor in self._pending(facts, memory):
             verdict = self._verdict(facts, anchor)
             if verdict is Truth.WAIT:
+                still_open += 1
                 continue
-            nth = memory.count + 1
-            if verdict is Truth.NO:
-                found.append(self._finding(facts, anchor, nth))
+            if verdict is Truth.NO and not self._is_soon(memory, anchor):
+                memory = replace(memory, count=memory.count + 1, last=anchor.at)
+                found.append(self._finding(facts, anchor, memory.count))
             elif verdict is Truth.NEVER:
                 found.append(Unjudged(self._window(facts.call, anchor)[1]))
-            memory = _noted(memory, anchor.at, nth if verdict is Truth.NO else memory.count)
-        return memory, found
+            memory = _noted(memory, anchor.at)
+        return replace(memory, open=still_open), found
 
     def _verdict(self, facts: Facts, anchor: Anchor) -> Truth:
         """YES: said, or nothing to be said; NO: it is missing; WAIT; NEVER: it cannot be known."""
@@ -146,17 +231,20 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
         broken = all_of([applies, Truth.YES if said is Truth.NO else said])
         return Truth.NO if broken is Truth.YES else broken
 
+    def _is_soon(self, memory: MustSayMemory, anchor: Anchor) -> bool:
+        return self.again_after is not None and memory.count > 0 and anchor.at < memory.last + self.again_after
+
     def _is_moot(self, call: Call, anchor: Anchor) -> bool:
         """The customer, or the line, ended the call before the agent's time was up."""
         if self.anchor == "ended" or not self.after or call.ended_at is None:
             return False
-        return call.ended_at < anchor.at + self.after and call.ended_by != "agent"
+        return call.ended_at < anchor.turn + self.after and call.ended_by != "agent"
 
     def _window(self, call: Call, anchor: Anchor) -> tuple[float, float]:
-        since = anchor.at - self.before if self.before is not None else anchor.at
+        since = _talk_before(call, anchor.at, self.before) if self.before is not None else anchor.at
         if self.before is None and self.after is None:
             since = call.begun_at
-        until = anchor.at + (self.after or 0.0)
+        until = anchor.turn + (self.after or 0.0)
         return since, until if call.ended_at is None else min(until, max(call.ended_at, anchor.at))
 
     def _pending(self, facts: Facts, memory: MustSayMemory) -> list[Anchor]:
@@ -173,7 +261,12 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
         for hit in facts.talk.hits_of(words.names, anchor.by):
             groups.setdefault(hit.said, []).append(hit)
         fits = [hits for hits in groups.values() if words.wanted(h.name for h in hits)]
-        found = [Anchor(hits[-1].end, hits[-1].agent, hit=hits[-1]) for hits in fits if all(h.final for h in hits)]
+        over = {u.start: u.end for u in facts.talk.leg(anchor.by).said}
+        found = [
+            Anchor(hits[-1].end, hits[-1].agent, hit=hits[-1], over=over.get(hits[-1].said))
+            for hits in fits
+            if all(h.final for h in hits)
+        ]
         return found[anchor.nth - 1 : anchor.nth] if anchor.nth else found
 
     def _finding(self, facts: Facts, anchor: Anchor, nth: int) -> Finding:
@@ -191,6 +284,27 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
             evidence=evidence_of([anchor.hit] if anchor.hit else []),
             nth=nth,
         )
+
+
+def _anchor(anchor: Happening | SaidAnchor) -> str:
+    return f"said {by_words(anchor.said)} by {anchor.by}" if isinstance(anchor, SaidAnchor) else anchor
+
+
+def _anchor_zh(anchor: Happening | SaidAnchor) -> str:
+    if not isinstance(anchor, SaidAnchor):
+        return _ANCHOR_ZH[anchor]
+    nth = f"第 {anchor.nth} 次" if anchor.nth else "每次"
+    return f"{PARTY_ZH[anchor.by]}{nth}说{words_zh(anchor.said)}"
+
+
+def _talk_before(call: Call, at: float, length: float) -> float:
+    """The instant, Unix seconds, from which the two could talk for ``length`` seconds until ``at``."""
+    for stretch in reversed(call.stretches):
+        if stretch.phase in ("held", "transferring") and stretch.until <= at:
+            if at - stretch.until >= length:
+                break
+            length, at = length - (at - stretch.until), stretch.since
+    return at - length
 
 
 def happened(call: Call, what: Happening) -> list[Anchor]:
@@ -223,7 +337,7 @@ def _phases(call: Call, what: Happening) -> Iterator[Anchor]:
             yield Anchor(stretch.until, after.agent, stretch.until - stretch.since)
 
 
-def _noted(memory: MustSayMemory, at: float, count: int) -> MustSayMemory:
+def _noted(memory: MustSayMemory, at: float) -> MustSayMemory:
     judged = sorted({*memory.judged, at})
     floor = max([memory.floor, *judged[:-REMEMBERED]])
-    return MustSayMemory(judged=tuple(judged[-REMEMBERED:]), floor=floor, count=count)
+    return replace(memory, judged=tuple(judged[-REMEMBERED:]), floor=floor)

@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from streams.alerts import Severity
+from streams.alerts import Severity, duration_zh
+from streams.call import is_telephony
 from streams.detectors.base import (
     PHONE,
     SPEECH,
@@ -30,7 +32,18 @@ from streams.detectors.base import (
     Truth,
     Unjudged,
 )
-from streams.detectors.conditions import AnyWords, Silent, all_of, evidence_of, words_of
+from streams.detectors.conditions import (
+    AnyWords,
+    Explained,
+    Silent,
+    all_of,
+    by_words,
+    clock,
+    evidence_of,
+    hits_zh,
+    words_of,
+)
+from streams.detectors.wording import PARTY_ZH, SEVERITY_ZH, answer_of, truth_of, words_zh
 from streams.events import AnyEvent, Role
 from streams.talk import GRACE_S, Hit, heard
 
@@ -61,8 +74,13 @@ class ProcedureStep(Struct, frozen=True, forbid_unknown_fields=True):
     again: bool = False
 
 
+def _step_zh(step: ProcedureStep) -> str:
+    pause = f",再停 {duration_zh(step.pause)}" if step.pause else ""
+    return f"{'对方再次如此后,' if step.again else ''}{words_zh(step.words)}{pause}"
+
+
 class Progress(NamedTuple):
-    """``begun``: the hits that began it (empty for silence); ``done``: steps gone through; ``last``: the latest news."""
+    """``begun``: hits that began it (empty for silence); ``done``: steps gone through; ``last``: the latest news."""
 
     begun: tuple[Hit, ...]
     done: int
@@ -70,10 +88,13 @@ class Progress(NamedTuple):
 
 
 class ProcedureMemory(Memory, frozen=True, tag="procedure"):
-    """``told``: steps told so far, -1 before it began; ``over``: judged at the end of the call."""
+    """``told``: steps told so far, -1 before it began; ``over``: judged at the end of the call; ``open``: the end
+    waits for words.
+    """
 
     told: int = -1
     over: bool = False
+    open: bool = False
     begun: float = 0.0
 
 
@@ -109,6 +130,11 @@ class Procedure(Rule, frozen=True, kw_only=True, tag="procedure"):
                 yield from words_of(written).names
         yield from super().phrase_names()
 
+    def stirs(self, event: AnyEvent, names: frozenset[str], memory: ProcedureMemory) -> bool:
+        """News of the telephone, its words, or anything at all while it goes on."""
+        under_way = memory.open or memory.told >= 0 or not names.isdisjoint(self.names)
+        return not memory.over and (under_way or is_telephony(event))
+
     def due(self, facts: Facts, memory: ProcedureMemory) -> float | None:
         """The end of the pause under way, and the instant at which the last words of the call are known."""
         moments = [facts.call.ended_at + GRACE_S] if facts.call.ended_at is not None and not memory.over else []
@@ -137,6 +163,46 @@ class Procedure(Rule, frozen=True, kw_only=True, tag="procedure"):
         complete = progress.done >= len(self.steps) or self._released(facts, progress, at)
         return all_of([self._begun(facts, at), Truth.YES if complete else (Truth.NO if known is Truth.YES else known)])
 
+    def in_words(self) -> str:
+        """When it fires, for a quality manager."""
+        begins = "客户一直没有出声"
+        if not self.trigger.silent:
+            begins = f"{PARTY_ZH[self.trigger.by]}说出{words_zh(self.trigger.words)}"
+        steps = ";".join(f"第 {n} 步 {_step_zh(step)}" for n, step in enumerate(self.steps, 1))
+        freed = f";客户说出{words_zh(self.released_by)}后可以挂机" if self.released_by else ""
+        told = f";开始时和每走一步先报{SEVERITY_ZH[self.announce]}" if self.announce else ""
+        left = f"没有走完坐席就挂机,即为{SEVERITY_ZH[self.severity]}"
+        return f"{begins}时,坐席须依次说:{steps}。{left}{freed}{told}"
+
+    def account(self, facts: Facts, memory: ProcedureMemory) -> list[Explained]:
+        """What began it, the steps gone through, and how the call ended."""
+        call, at = facts.call, facts.now if facts.call.ended_at is None else facts.call.ended_at
+        begun, progress = self._begun_account(facts, at), self._progress(facts, at)
+        if progress is None:
+            return [begun]
+        since = progress.begun[0].start if progress.begun else call.begun_at
+        spoken = hits_zh(facts, [hit for hit, _ in self._agent_said(facts, since, at)])
+        complete = answer_of(progress.done >= len(self.steps))
+        by = PARTY_ZH.get(call.ended_by or "", "")
+        ended = "还没有挂机" if call.ended_at is None else f"{clock(facts, at)} {by}挂机"
+        freed = Explained("released_by", answer_of(self._released(facts, progress, at)))
+        return [
+            begun,
+            Explained(f"steps: {len(self.steps)}", complete, f"走完 {progress.done} 步;{spoken}"),
+            Explained("ended_by: agent", answer_of(call.ended_by == "agent" and call.was_answered), ended),
+            *([freed] if self.released_by else []),
+            Explained("heard: both", truth_of(self._known(facts, at)), f"截至 {clock(facts, at)}"),
+            *self.explain(facts, Moment(at=at, agent=call.agent)),
+        ]
+
+    def _begun_account(self, facts: Facts, at: float) -> Explained:
+        answer = truth_of(self._begun(facts, at))
+        if not self.trigger.silent:
+            asks = f"trigger: {by_words(self.trigger.words)} by {self.trigger.by}"
+            return Explained(asks, answer, hits_zh(facts, self._triggers(facts, at)))
+        first = facts.talk.customer.first_sound
+        return Explained("trigger: silent", answer, "没有出声" if first is None else f"{clock(facts, first)} 出声")
+
     def _judge(self, facts: Facts, memory: ProcedureMemory) -> tuple[ProcedureMemory, list[Result]]:
         if memory.over:
             return memory, []
@@ -151,6 +217,9 @@ class Procedure(Rule, frozen=True, kw_only=True, tag="procedure"):
         """Say that it has begun, and each step."""
         progress = self._progress(facts, facts.now)
         moment = Moment(at=facts.now, agent=facts.call.agent)
+        if progress is None and memory.told >= 0:  # the recogniser has taken back the words that began it
+            found.append(Finding(at=facts.now, severity=None, agents=self._agents(facts)))
+            return ProcedureMemory()
         if progress is None or not progress.begun or progress.done <= memory.told:
             return memory
         if memory.told < 0 and self.applies(facts, moment) is not Truth.YES:
@@ -165,7 +234,7 @@ class Procedure(Rule, frozen=True, kw_only=True, tag="procedure"):
         if broken is Truth.YES:
             broken = self.applies(facts, Moment(at=at, agent=facts.call.agent))
         if broken is Truth.WAIT:
-            return memory
+            return replace(memory, open=True)
         if broken is Truth.NEVER:
             found.append(Unjudged(at))
         progress = self._progress(facts, at)
@@ -210,7 +279,7 @@ class Procedure(Rule, frozen=True, kw_only=True, tag="procedure"):
         triggers = self._triggers(facts, at)
         if not self.trigger.silent and not triggers:
             return None
-        begun = facts.call.begun_at if self.trigger.silent else triggers[0].start
+        begun = facts.call.begun_at if self.trigger.silent else self._since(triggers[0])
         done, last = 0, begun
         for said, until in self._agent_said(facts, begun, at):
             step = self.steps[done] if done < len(self.steps) else None
@@ -221,6 +290,10 @@ class Procedure(Rule, frozen=True, kw_only=True, tag="procedure"):
             if came_again and words_of(step.words).wanted(names) and self._paused(facts, said, until, step):
                 done, last = done + 1, said.end + step.pause
         return Progress(tuple(triggers), done, max(last, triggers[-1].end if triggers else last))
+
+    def _since(self, trigger: Hit) -> float:
+        """From when on steps count: an agent may ask in the same sentence, and before he says why."""
+        return trigger.said if self.trigger.by == "agent" else trigger.start
 
     def _agent_said(self, facts: Facts, begun: float, at: float) -> Iterator[tuple[Hit, float]]:
         """A hit of each utterance of the agent with words of a step, and when he spoke again or the time was up."""

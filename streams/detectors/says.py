@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
-from streams.alerts import Severity
+from streams.alerts import Severity, duration_zh
 from streams.detectors.base import SPEECH, Duration, Facts, Finding, Memory, Moment, Result, Rule, Truth, Unjudged
-from streams.detectors.conditions import AnyWords, evidence_of, words_of
+from streams.detectors.conditions import AnyWords, Explained, by_words, clock, evidence_of, hits_zh, words_of
+from streams.detectors.wording import PARTY_ZH, SEVERITY_ZH, answer_of, words_zh
 from streams.events import AnyEvent, Role
+from streams.phrases.normal import normal
 from streams.talk import GRACE_S, Hit
 
 #: So many of the last alerts are remembered, to know them again when their sentence is corrected.
@@ -37,13 +39,14 @@ class Told(Struct, frozen=True, array_like=True):
 
 class SaysMemory(Memory, frozen=True, tag="says"):
     """``told``: the last utterances that were decided, all of them later than ``floor``; ``count``: alerts so far;
-    ``last``: when the last one was.
+    ``last``: when the last one was; ``open``: utterances that could not be decided yet.
     """
 
     told: tuple[Told, ...] = ()
     count: int = 0
     last: float = 0.0
     floor: float = 0.0
+    open: int = 0
 
 
 class Says(Rule, frozen=True, kw_only=True, tag="says"):
@@ -75,6 +78,10 @@ class Says(Rule, frozen=True, kw_only=True, tag="says"):
         yield from words_of(self.words).names
         yield from super().phrase_names()
 
+    def stirs(self, event: AnyEvent, names: frozenset[str], memory: SaysMemory) -> bool:
+        """Its words fell, or it waits for words, or a sentence may be corrected."""
+        return memory.open > 0 or not names.isdisjoint(self.names) or any(not told.sure for told in memory.told)
+
     def due(self, facts: Facts, memory: SaysMemory) -> float | None:
         """When the conditions of an undecided utterance must be known."""
         known = {told.said for told in memory.told}
@@ -90,6 +97,40 @@ class Says(Rule, frozen=True, kw_only=True, tag="says"):
         """Look at what was said, and at what is no longer said."""
         return self._judge(facts, memory)
 
+    def in_words(self) -> str:
+        """When it fires, for a quality manager."""
+        often = f"{duration_zh(self.within)}内 {self.times} 次" if self.within is not None else ""
+        often += ",每次是同一说法" if self.same else ""
+        again = f";{duration_zh(self.again_after)}内不再重复" if self.again_after is not None else ""
+        said = f"{PARTY_ZH[self.by]}{often and often + ' '}说出{words_zh(self.words)}"
+        return f"{said},即为{SEVERITY_ZH[self.severity]}{again}"
+
+    def account(self, facts: Facts, memory: SaysMemory) -> list[Explained]:
+        """Each utterance of that party with such words, whether they are enough, and its conditions."""
+        words, groups = words_of(self.words), dict[float, list[Hit]]()
+        asks = f"words: {by_words(self.words)} by {self.by}"
+        for hit in facts.talk.hits_of(words.names, self.by):
+            groups.setdefault(hit.said, []).append(hit)
+        if not groups:
+            others = list(facts.talk.hits_of(words.names, None))
+            because = f"只有对方说过:{hits_zh(facts, others)}" if others else "没有说过"
+            return [Explained(asks, answer_of(False), because)]
+        return [self._account(facts, memory, asks, hits) for hits in groups.values()]
+
+    def _account(self, facts: Facts, memory: SaysMemory, asks: str, hits: list[Hit]) -> Explained:
+        words, names, at = words_of(self.words), [hit.name for hit in hits], hits[-1].end
+        fits = words.wanted(names) and not words.barred(names)
+        told = next((t for t in memory.told if t.said == hits[0].said), None)
+        parts = self.explain(facts, Moment(at=at, agent=hits[0].agent, utterance=(self.by, hits[0].said)))
+        if self.within is not None:
+            window = [h for h in facts.talk.hits_of(words.names, self.by) if at - self.within <= h.end <= at]
+            enough = answer_of(bool(told and told.nth) or len(window) >= self.times)
+            parts.insert(0, Explained(f"times: {self.times} within {self.within:g} s", enough, hits_zh(facts, window)))
+        if told and not told.nth and self.again_after is not None and at < memory.last + self.again_after:
+            last = f"上一次在 {clock(facts, memory.last)}"
+            parts.append(Explained(f"again_after: {self.again_after:g} s", answer_of(False), last))
+        return Explained(asks, answer_of(fits), f"{clock(facts, at)} {hits[0].text}", tuple(parts), at=at)
+
     def _judge(self, facts: Facts, memory: SaysMemory) -> tuple[SaysMemory, list[Result]]:
         if not memory.told and not any(True for _ in facts.talk.hits_of(words_of(self.words).names, self.by)):
             return memory, []
@@ -97,7 +138,8 @@ class Says(Rule, frozen=True, kw_only=True, tag="says"):
         memory, found = self._take_back(memory, {hits[0].said for hits in utterances})
         for hits in utterances:
             memory = self._decide(facts, memory, hits, found)
-        return memory, found
+        known = {told.said for told in memory.told}
+        return replace(memory, open=sum(hits[0].said not in known for hits in utterances)), found
 
     def _utterances(self, facts: Facts, memory: SaysMemory) -> list[list[Hit]]:
         """The hits of each utterance that has the words and is not finished with, oldest first."""
@@ -119,33 +161,34 @@ class Says(Rule, frozen=True, kw_only=True, tag="says"):
         known = next((told for told in memory.told if told.said == said), None)
         if known and (known.sure or not sure):
             return memory
-        hits = self._enough(facts, memory, hits)
+        nth = known.nth if known else 0
+        hits = self._enough(facts, hits, memory.last if not nth else 0.0)
         applies = self.applies(facts, Moment(at=at, agent=hits[0].agent if hits else None, utterance=(self.by, said)))
         if applies is Truth.WAIT:
             return memory
-        nth = known.nth if known else 0
-        if not known and applies is Truth.YES and hits and not self._is_soon(memory, at):
-            nth = memory.count + 1
+        last = memory.last
+        if not nth and applies is Truth.YES and hits and not self._is_soon(memory, at):
+            nth, last = memory.count + 1, at
             found.append(self._finding(hits, at, nth))
-        elif known and nth and applies is Truth.NO:
+        elif nth and (applies is Truth.NO or not hits):
             found.append(Finding(at=at, severity=None, nth=nth))
-        if applies is Truth.NEVER:
+        elif applies is Truth.NEVER and hits:
             found.append(Unjudged(at))
         told = sorted((*(t for t in memory.told if t is not known), Told(said, nth, at, sure)), key=lambda t: t.said)
         floor = max([memory.floor, *(t.said for t in told[:-REMEMBERED])])
-        last = at if nth and not known else memory.last
-        return SaysMemory(told=tuple(told[-REMEMBERED:]), count=max(memory.count, nth), last=last, floor=floor)
+        kept = tuple(told[-REMEMBERED:])
+        return replace(memory, told=kept, count=max(memory.count, nth), last=last, floor=floor)
 
-    def _enough(self, facts: Facts, memory: SaysMemory, hits: list[Hit]) -> list[Hit]:
-        """The hits that make up an alert with those of this utterance; none: they are too few."""
+    def _enough(self, facts: Facts, hits: list[Hit], last: float) -> list[Hit]:
+        """The hits that make up an alert with those of this utterance, later than ``last``; none: they are too few."""
         if self.within is None:
             return hits
         at = hits[-1].end
-        since = max(at - self.within, memory.last + 1e-6)
+        since = max(at - self.within, last + 1e-6)
         window = [h for h in facts.talk.hits_of(words_of(self.words).names, self.by) if since <= h.end <= at]
         if self.same:
-            phrase, _ = Counter(hit.match for hit in window).most_common(1)[0] if window else ("", 0)
-            window = [hit for hit in window if hit.match == phrase]
+            phrase, _ = Counter(normal(hit.match).text for hit in window).most_common(1)[0] if window else ("", 0)
+            window = [hit for hit in window if normal(hit.match).text == phrase]
         return window if len(window) >= self.times else []
 
     def _is_soon(self, memory: SaysMemory, at: float) -> bool:

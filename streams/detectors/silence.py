@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streams.call import Stretch
 from streams.detectors.base import Facts, Finding, Moment, Result, Truth
-from streams.talk import ROLES, Sound, heard, look_again
+from streams.detectors.conditions import Explained
+from streams.detectors.wording import ANSWER_ZH, PARTY_ZH, truth_of
+from streams.talk import ROLES, Sound, listened, look_again
 
 if TYPE_CHECKING:  # the rule uses this module, and its types are only named here
     from streams.detectors.lasts import Lasts, LastsMemory
@@ -41,7 +43,7 @@ def judge(rule: Lasts, facts: Facts, memory: LastsMemory) -> tuple[LastsMemory, 
         if memory.level and quiet.start != memory.since:
             continue
         memory = _climb(rule, facts, memory, quiet, found)
-        if quiet.end is not None and _is_known(facts, quiet.start, quiet.end):
+        if quiet.end is not None and (_is_told(rule, memory, quiet) or _is_known(facts, quiet.start, quiet.end)):
             memory = _over(facts, memory, quiet.end, found)
     if memory.level and facts.call.phase != "talking":
         memory = _over(facts, memory, facts.now, found)
@@ -63,6 +65,21 @@ def due(rule: Lasts, facts: Facts, memory: LastsMemory) -> float | None:
             again = (look_again(facts.talk, facts.call, role, reached, facts.now) for role in ROLES)
             moments += [moment for moment in again if moment is not None]
     return min(moments, default=None)
+
+
+def stretches(rule: Lasts, facts: Facts) -> list[tuple[float, float | None]]:
+    """For an account: the silences of the whole call that reached the first threshold, or else the longest."""
+    lengths = {(q.start, q.end): (facts.now if q.end is None else q.end) - q.start for q in quiets(facts, 0.0)}
+    reached = [quiet for quiet, length in lengths.items() if length >= rule.thresholds[0].after]
+    return reached or sorted(lengths, key=lambda quiet: -lengths[quiet])[:1]
+
+
+def proof(facts: Facts, since: float, until: float) -> Explained:
+    """Whether both legs were listened to."""
+    known = Truth.YES if _is_known(facts, since, until) else Truth.NO
+    legs = {role: listened(facts.talk, facts.call, role, since, until, facts.now) for role in ROLES}
+    told = ",".join(f"{PARTY_ZH[role]}{ANSWER_ZH[truth_of(answer)]}" for role, answer in legs.items())
+    return Explained("heard: both", truth_of(known), told)
 
 
 def quiets(facts: Facts, done: float) -> list[Quiet]:
@@ -108,16 +125,28 @@ def _climb(rule: Lasts, facts: Facts, memory: LastsMemory, quiet: Quiet, found: 
     return memory
 
 
+def _is_told(rule: Lasts, memory: LastsMemory, quiet: Quiet) -> bool:
+    """Whether the alert about it is open and can climb no further, because somebody has spoken."""
+    left = rule.thresholds[memory.level :]
+    return memory.level > 0 and quiet.end is not None and (not left or quiet.start + left[0].after > quiet.end)
+
+
 def _is_known(facts: Facts, since: float, until: float) -> bool:
-    """Both legs are heard, by a detector of speech or by a recogniser that says how far it is."""
+    """Both legs are heard, by a recogniser that says how far it is, or by a detector of speech. That one is believed
+    from its first sound on: in a call that was already running when it began to listen, somebody may have spoken.
+    """
     talk, call = facts.talk, facts.call
-    listened = talk.agent.marks or talk.customer.marks or min(talk.agent.through, talk.customer.through) >= until
-    return listened and all(heard(talk, call, role, since, until, facts.now) is Truth.YES for role in ROLES)
+    firsts = [leg.first_sound for leg in (talk.agent, talk.customer) if leg.marks and leg.first_sound is not None]
+    proven = since >= min(firsts, default=until) or min(talk.agent.through, talk.customer.through) >= until
+    known = (listened(talk, call, role, since, until, facts.now) for role in ROLES)
+    return proven and all(answer is Truth.YES for answer in known)
 
 
 def _over(facts: Facts, memory: LastsMemory, at: float, found: list[Result]) -> LastsMemory:
     """The silence is finished with; the alert about it, if there is one, clears."""
     if memory.level:
         lasted = max(0.0, at - memory.since)
-        found.append(Finding(at=at, severity=None, seconds=lasted, agents=memory.agents, ended_by="speech.started"))
+        phase = facts.call.stretch_at(at).phase
+        ended_by = "speech.started" if phase == "talking" else f"call.{phase}"
+        found.append(Finding(at=at, severity=None, seconds=lasted, agents=memory.agents, ended_by=ended_by))
     return type(memory)(done=max(memory.done, at))

@@ -8,19 +8,23 @@ events of a record of their own, in which the rule counts::
     call 2 ──┼──▶ subject "caller 7f3a" ──▶ at least 2 within 24 h: alert
     call 3 ──┘
 
-With ``unanswered_for`` it is the other way round: one contribution is enough, unless the caller is spoken to again in
-that time.
+With ``unanswered_for`` it is the other way round: one contribution is enough, unless there is a further call of that
+caller, from him or to him, in that time; one that comes later clears the alert.
+
+Where a condition of a call's end asks for words, the call contributes when they are known. In a call whose words
+nobody recognises none can exempt, and none is waited for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from streams.alerts import Evidence, Severity
+from streams.alerts import Evidence, Severity, duration_zh
+from streams.call import is_telephony
 from streams.detectors.base import (
     PHONE,
     SPEECH,
@@ -34,13 +38,19 @@ from streams.detectors.base import (
     Rule,
     Truth,
 )
-from streams.detectors.conditions import AnyWords, Condition, evidence_of, words_of
+from streams.detectors.conditions import AnyWords, Condition, Explained, clock, evidence_of, words_of
+from streams.detectors.wording import PARTY_ZH, SEVERITY_ZH, answer_of, condition_zh, truth_of, words_zh
 from streams.events import AnyEvent, Mark, Role
+from streams.talk import GRACE_S
 
 #: So many calls of one subject are remembered; more than any threshold that makes sense.
 MOST = 500
 #: So many calls are named in an alert.
 NAMED = 20
+
+
+_SUBJECT_ZH = {"caller": "同一位客户", "queue": "同一队列", "words": "同一类情况"}
+_COUNTS_ZH = {"offered": "打进来", "answered": "接通", "ended": "结束"}
 
 
 class Entry(Struct, frozen=True, array_like=True):
@@ -55,7 +65,9 @@ class Entry(Struct, frozen=True, array_like=True):
 
 
 class SurgeMemory(Memory, frozen=True, tag="surge"):
-    """Of a call: the subjects told (``told``) and those told gravely. Of a subject: its ``entries`` and alerts."""
+    """Of a call: the subjects told (``told``) and those told gravely. Of a subject: its ``entries`` and alerts;
+    ``settled``: what happened before then, Unix seconds, has been answered or counted and is not counted again.
+    """
 
     told: tuple[str, ...] = ()
     grave: tuple[str, ...] = ()
@@ -63,6 +75,7 @@ class SurgeMemory(Memory, frozen=True, tag="surge"):
     count: int = 0
     open_at: float = 0.0
     shown: int = 0
+    settled: float = 0.0
 
 
 class Graver(Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,7 +89,7 @@ class Surge(Rule, frozen=True, kw_only=True, tag="surge"):
     """Fires when ``at_least`` different calls or callers tell of one ``subject`` ``within`` a while.
 
     ``counts``: what each call contributes by: being ``offered``, being ``answered``, its ``end``, or ``words`` that
-    ``by`` said. ``each``: every further call is an alert of its own.
+    ``by`` said. ``each``: every further call is an alert of its own. ``says_graver``: the sentence of what is graver.
     """
 
     subject: Literal["caller", "queue", "words"]
@@ -88,6 +101,7 @@ class Surge(Rule, frozen=True, kw_only=True, tag="surge"):
     by: Role = "customer"
     each: bool = False
     graver: Graver | None = None
+    says_graver: str = ""
     unanswered_for: Duration | None = None
 
     memory_type = SurgeMemory
@@ -103,6 +117,8 @@ class Surge(Rule, frozen=True, kw_only=True, tag="surge"):
             raise ValueError("at_least must be 2 or more, within some time; or give unanswered_for")
         if self.unanswered_for is not None and (self.at_least > 1 or self.subject != "caller"):
             raise ValueError("unanswered_for waits for one caller: subject caller, no at_least")
+        if self.says_graver and not self.graver:
+            raise ValueError("says_graver is the sentence of `graver`, which is missing")
 
     def phrase_names(self) -> Iterator[str]:
         """The words that count, and those of the conditions."""
@@ -112,6 +128,10 @@ class Surge(Rule, frozen=True, kw_only=True, tag="surge"):
             yield from self.graver.when.phrase_names()
         yield from super().phrase_names()
 
+    def stirs(self, event: AnyEvent, names: frozenset[str], memory: SurgeMemory) -> bool:
+        """News of the telephone, its words, or a mark."""
+        return isinstance(event, Mark) or is_telephony(event) or not names.isdisjoint(self.names)
+
     @property
     def remembers_s(self) -> float:
         """How long a contribution matters, seconds."""
@@ -119,6 +139,8 @@ class Surge(Rule, frozen=True, kw_only=True, tag="surge"):
 
     def due(self, facts: Facts, memory: SurgeMemory) -> float | None:
         """When an unanswered call is one, or a surge is over."""
+        if not memory.entries:
+            return self._words_known(facts, memory)
         if self.unanswered_for is not None:
             waiting = [e.at + self.unanswered_for for e in memory.entries if not e.nth]
         else:
@@ -126,39 +148,103 @@ class Surge(Rule, frozen=True, kw_only=True, tag="surge"):
         return min((moment for moment in waiting if moment > facts.now), default=None)
 
     def on_wake(self, facts: Facts, memory: SurgeMemory) -> tuple[SurgeMemory, list[Result]]:
-        """Nobody answered in time; or no further call came for a whole window."""
+        """Of a call: its last words are known. Of a subject: nobody answered in time, or the surge is over."""
+        if not memory.entries:
+            return self._contribute(facts, memory)
         if self.unanswered_for is not None:
             return self._unanswered(facts, memory)
-        over = Finding(at=facts.now, severity=None, seconds=facts.now - memory.open_at, nth=memory.count)
-        return replace(memory, open_at=0.0, entries=(), shown=0), [over]
+        over = Finding(
+            at=facts.now,
+            severity=None,
+            seconds=facts.now - memory.open_at,
+            values=self._values(memory.entries),
+            calls=tuple(e.call for e in memory.entries)[-NAMED:],
+            nth=memory.count,
+        )
+        settled = max(memory.settled, memory.entries[-1].at)
+        return replace(memory, open_at=0.0, entries=(), shown=0, settled=settled), [over]
 
     def on_event(self, facts: Facts, memory: SurgeMemory, event: AnyEvent) -> tuple[SurgeMemory, list[Result]]:
         """A call's own event: it may contribute. A mark: count it."""
         if isinstance(event, Mark):
             return self._count(facts, memory, event)
-        return self._contribute(facts, memory, event)
+        return self._contribute(facts, memory)
+
+    def in_words(self) -> str:
+        """When it fires, for a quality manager."""
+        said = f"{PARTY_ZH[self.by]}说到{words_zh(self.words)}" if self.words else _COUNTS_ZH[self.counts]
+        severity = SEVERITY_ZH[self.severity]
+        if self.unanswered_for is not None:
+            return f"电话{said}后 {duration_zh(self.unanswered_for)}内没有再与这位客户通话,即为{severity}"
+        each = ";此后每一通都单独报警" if self.each else ""
+        graver = f";若{condition_zh(self.graver.when)},则为{SEVERITY_ZH[self.graver.severity]}" if self.graver else ""
+        counted = f"{_SUBJECT_ZH[self.subject]}在 {duration_zh(self.within)}内有 {self.at_least} 通电话{said}"
+        return f"{counted},即为{severity}{each}{graver}"
+
+    def account(self, facts: Facts, memory: SurgeMemory) -> list[Explained]:
+        """Of a call: what it contributes, or why not. Of a subject: who has contributed so far."""
+        if facts.call.id.startswith("~"):
+            return [self._count_account(facts, memory)]
+        found: list[Explained] = []
+        for subject, at, evidence in self._subjects(facts):
+            parts = tuple(self.explain(facts, Moment(at=at, agent=facts.call.agent)))
+            because = ";".join([clock(facts, at), *(f"“{e.match}”" for e in evidence)])
+            found.append(Explained(f"{subject}: {self.counts}", answer_of(subject in memory.told), because, parts))
+        return found or [Explained(f"{self.subject}: {self.counts}", answer_of(False), "这通电话没有计入")]
+
+    def _count_account(self, facts: Facts, memory: SurgeMemory) -> Explained:
+        calls = tuple(Explained(e.call, answer_of(True), clock(facts, e.at)) for e in memory.entries)
+        if self.unanswered_for is not None:
+            waits = Truth.YES if calls else Truth.NO
+            return Explained(f"unanswered_for: {self.unanswered_for:g} s", truth_of(waits), f"{len(calls)} 通", calls)
+        enough = answer_of(len(calls) >= self.at_least)
+        return Explained(f"at_least: {self.at_least} within {self.within:g} s", enough, f"{len(calls)} 通", calls)
 
     # -- in the call ----------------------------------------------------------------------------
 
-    def _contribute(self, facts: Facts, memory: SurgeMemory, event: AnyEvent) -> tuple[SurgeMemory, list[Result]]:
+    def _words_known(self, facts: Facts, memory: SurgeMemory) -> float | None:
+        """When the last words of a call that has ended must have come, if its contribution waits for them."""
+        ended_at = facts.call.ended_at
+        if ended_at is None or ended_at + GRACE_S <= facts.now:
+            return None
+        waits = any(
+            subject not in memory.told and self._holds(facts, at) is Truth.WAIT
+            for subject, at, _ in self._subjects(facts)
+        )
+        return ended_at + GRACE_S if waits else None
+
+    def _holds(self, facts: Facts, at: float) -> Truth:
+        """Whether ``when`` and ``unless`` let the call contribute."""
+        moment = Moment(at=at, agent=facts.call.agent)
+        return self.applies_at_end(facts, moment) if self.counts == "ended" else self.applies(facts, moment)
+
+    def _contribute(self, facts: Facts, memory: SurgeMemory) -> tuple[SurgeMemory, list[Result]]:
         found: list[Result] = []
+        grave = self._grave(facts)
         for subject, at, evidence in self._subjects(facts):
-            moment = Moment(at=at, agent=facts.call.agent)
-            grave = (
-                self.graver is not None and self.graver.when.truth(facts, moment._replace(at=facts.now)) is Truth.YES
-            )
             if subject in memory.told and (not grave or subject in memory.grave):
                 continue
-            if self.applies(facts, moment) is Truth.YES:
-                found.append(Contribution(subject=subject, at=at, evidence=evidence, grave=grave))
+            if self._holds(facts, at) is Truth.YES:
+                since, why = grave or (at, ())
+                found.append(Contribution(subject, max(at, since), evidence or why, grave=grave is not None))
                 told = tuple(dict.fromkeys((*memory.told, subject)))
                 memory = replace(memory, told=told, grave=(*memory.grave, subject) if grave else memory.grave)
         caller = facts.call.caller_key
         if self.unanswered_for is not None and caller and "answers" not in memory.told:
-            answered_at = facts.call.begun_at if facts.call.offered_at is None else facts.call.offered_at
-            found.append(Contribution(subject=f"caller:{caller}", at=answered_at, answers=True))
+            begun_at = facts.call.begun_at if facts.call.offered_at is None else facts.call.offered_at
+            found.append(Contribution(subject=f"caller:{caller}", at=begun_at, answers=True))
             memory = replace(memory, told=(*memory.told, "answers"))
         return memory, found
+
+    def _grave(self, facts: Facts) -> tuple[float, tuple[Evidence, ...]] | None:
+        """Since when ``graver`` holds for the call, and the words that made it so; None: it does not."""
+        if self.graver is None:
+            return None
+        names = tuple(self.graver.when.phrase_names())
+        hits = (hit for hit in facts.talk.hits_of(names, None) if hit.final)
+        moments = ((hit.end, evidence_of([hit])) for hit in hits) if names else iter([(facts.now, ())])
+        holds = (m for m in moments if self.graver.when.truth(facts, Moment(m[0], facts.call.agent)) is Truth.YES)
+        return next(holds, None)
 
     def _subjects(self, facts: Facts) -> Iterator[tuple[str, float, tuple[Evidence, ...]]]:
         """What the call tells of by now, and since when."""
@@ -180,11 +266,13 @@ class Surge(Rule, frozen=True, kw_only=True, tag="surge"):
 
     def _count(self, facts: Facts, memory: SurgeMemory, mark: Mark) -> tuple[SurgeMemory, list[Result]]:
         if mark.answers:
-            earlier = tuple(e for e in memory.entries if e.nth or e.at >= mark.at or e.call == mark.source)
-            return replace(memory, entries=earlier), []
+            return self._answered(memory, mark)
         who = mark.source if self.subject == "caller" else mark.who or mark.source
         known = next((e for e in memory.entries if e.who == who), None)
-        entry = Entry(mark.source, who, mark.at, mark.agent, known.nth if known else 0, mark.grave)
+        if self._told_already(memory, known, mark):
+            return memory, []
+        at = known.at if known and known.call == mark.source else mark.at
+        entry = Entry(mark.source, who, at, mark.agent, known.nth if known else 0, mark.grave)
         others = [e for e in memory.entries if e.who != who]
         entries = sorted((*others, entry), key=lambda e: e.at)
         newest = entries[-1].at
@@ -195,6 +283,33 @@ class Surge(Rule, frozen=True, kw_only=True, tag="surge"):
         if self.each:
             return self._each(memory, entry, mark)
         return self._surge(memory, mark)
+
+    def _told_already(self, memory: SurgeMemory, known: Entry | None, mark: Mark) -> bool:
+        """Whether the mark brings nothing new: after a crash a call is told once more, and not always in order."""
+        if known is None:
+            return mark.at < memory.settled
+        if known.call == mark.source:
+            return known.grave or not mark.grave
+        return mark.at <= known.at
+
+    def _answered(self, memory: SurgeMemory, mark: Mark) -> tuple[SurgeMemory, list[Result]]:
+        """There is a further call of this caller: what waited for it waits no more, what was told of clears."""
+        answered = [e for e in memory.entries if e.at < mark.at and e.call != mark.source]
+        found: list[Result] = [
+            Finding(
+                at=mark.at,
+                severity=None,
+                seconds=mark.at - e.at,
+                agents=_agents(e),
+                values=self._values((e,)),
+                calls=(e.call,),
+                nth=e.nth,
+            )
+            for e in answered
+            if e.nth
+        ]
+        entries = tuple(e for e in memory.entries if e not in answered)
+        return replace(memory, entries=entries, settled=max(memory.settled, mark.at)), found
 
     def _each(self, memory: SurgeMemory, entry: Entry, mark: Mark) -> tuple[SurgeMemory, list[Result]]:
         before = [e for e in memory.entries if e.at <= entry.at]
@@ -229,20 +344,28 @@ class Surge(Rule, frozen=True, kw_only=True, tag="surge"):
     def _finding(
         self, at: float, severity: Severity, entries: tuple[Entry, ...], mark: Mark | None, nth: int
     ) -> Finding:
-        agent = entries[-1].agent
+        grave = mark is not None and mark.grave and bool(self.says_graver)
         evidence = tuple(Evidence(s.role, s.text, s.start, s.end, s.match) for s in mark.evidence) if mark else ()
         return Finding(
             at=at,
             severity=severity,
             seconds=float(self.unanswered_for or self.within),
-            agents=(agent,) if agent and (self.each or self.unanswered_for) else (),
-            values={
-                "count": len(entries),
-                "window": float(self.unanswered_for or self.within),
-                "words": tuple(dict.fromkeys(e.match for e in evidence)),
-            },
+            agents=_agents(entries[-1]) if self.each or self.unanswered_for else (),
+            values=self._values(entries, evidence),
             evidence=evidence,
             calls=tuple(e.call for e in entries)[-NAMED:],
             nth=nth,
             news=True,
+            sentence="says_graver" if grave else "says",
         )
+
+    def _values(self, entries: tuple[Entry, ...], evidence: tuple[Evidence, ...] = ()) -> dict[str, Any]:
+        return {
+            "count": len(entries),
+            "window": float(self.unanswered_for or self.within),
+            "words": tuple(dict.fromkeys(e.match for e in evidence)),
+        }
+
+
+def _agents(entry: Entry) -> tuple[str, ...]:
+    return (entry.agent,) if entry.agent else ()

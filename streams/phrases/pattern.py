@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
@@ -47,6 +48,7 @@ class _Node(NamedTuple):
     needles: frozenset[str] = frozenset()
 
 
+@lru_cache(maxsize=16_384)
 def compile_phrase(phrase: str) -> Pattern:
     """Read one phrase.
 
