@@ -17,12 +17,13 @@ up: system $(VENV)/.run ## set up and start the whole system with your settings 
 test: system-test $(VENV)/.dev ## set up and run all tests
 	@$(BIN)/pytest
 
-check: $(VENV)/.dev ## ruff, mypy, import contracts, rulebook
+check: $(VENV)/.dev ## ruff, mypy, import contracts, rulebook, timelines
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/sansheng rules check
+	@$(BIN)/sansheng rules test
 
 bench: system $(VENV)/.dev ## measure: events a second, event-to-wall latency, lateness of timers
 	@$(BIN)/python -m bench

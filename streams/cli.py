@@ -6,26 +6,22 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Coroutine, Iterable, Iterator
-from enum import StrEnum
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
 from streams import alerts, events, metrics
 from streams.alerts import AlertChange
-from streams.events import AnyEvent
+from streams.backtest.traces import expand
 from streams.problem import Problem
-from streams.replay import read_record, replay
-from streams.rulebook.book import Rulebook, RulebookError, load
+from streams.replay import replay
 from streams.settings import SettingsError, config_file, read_settings
 from streams.shell.running import UnreadyError, flatten, until_told
-from streams.telephony.capture import read_capture, record_capture
+from streams.terminal import Files, Format, From, Reading, Source, book_of, print_table, say
+
+Traces = Annotated[list[Path], typer.Argument(help="Trace files, or folders of them.", exists=True, readable=True)]
 
 app = typer.Typer(
     name="sansheng",
@@ -33,111 +29,51 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-err = Console(stderr=True, highlight=False)
-
-
-class Source(StrEnum):
-    """Where a trace comes from."""
-
-    record = "record"
-    asterisk = "asterisk"
-
-
-class Format(StrEnum):
-    """How results are printed."""
-
-    ndjson = "ndjson"
-    table = "table"
-
-
-Files = Annotated[list[Path], typer.Argument(help="Trace files.", exists=True, dir_okay=False, readable=True)]
-From = Annotated[
-    Source, typer.Option("--from", help="record: NDJSON of the contract; asterisk: AMI captures (.jsonl or .ami.txt).")
-]
-
-
-def book_of(overlays: Iterable[Path]) -> Rulebook:
-    """The rulebook, or every fault in it on stderr and exit 2."""
-    try:
-        book = load(overlays)
-    except RulebookError as error:
-        for fault in error.faults:
-            say(str(fault), style="red")
-        err.print(f"the rulebook has {len(error.faults)} fault(s); nothing was run")
-        raise typer.Exit(2) from None
-    for why in book.why:
-        say(f"overlay: {why}", style="yellow")
-    return book
-
-
-class Reading:
-    """Trace files, read one after the other; ``unread`` are those in which nothing could be read."""
-
-    def __init__(self, files: list[Path], source: Source) -> None:
-        self._files, self._source = files, source
-        self._read = read_record if source is Source.record else record_capture
-        self.unread: list[Path] = []
-        self.problems = 0
-
-    def __iter__(self) -> Iterator[AnyEvent | Problem]:
-        """The events and problems of all files."""
-        for file in self._files:
-            met = events_met = 0
-            for item in self._read(file):
-                met, events_met = met + 1, events_met + (not isinstance(item, Problem))
-                yield item
-            if met and not events_met and not self._has_blocks(file):
-                self.unread.append(file)
-
-    def tell(self, problem: Problem) -> None:
-        """Say it and count it."""
-        self.problems += 1
-        say(str(problem), style="yellow")
-
-    def conclude(self) -> None:
-        """Say how many problems were met; exit 1 where nothing at all could be read from a file."""
-        if self.problems:
-            say(f"{self.problems} problem(s) were met; everything else was taken", style="yellow")
-        for file in self.unread:
-            say(f"{file}: nothing could be read from it", style="red")
-        if self._source is Source.record and any(map(_looks_like_ami, self.unread)):
-            say("this looks like a capture of AMI traffic: add `--from asterisk`")
-        if self.unread:
-            raise typer.Exit(1)
-
-    def _has_blocks(self, file: Path) -> bool:
-        """A capture that can be read may still hold no call."""
-        return self._source is Source.asterisk and not all(isinstance(item, Problem) for item in read_capture(file))
-
-
-def _looks_like_ami(file: Path) -> bool:
-    """Whether the first line with anything on it is one of a capture."""
-    with file.open("rb") as lines:
-        first = next((line for line in lines if line.strip()), b"")
-    try:
-        row = json.loads(first)
-    except ValueError:
-        return first.startswith((b"Asterisk Call Manager/", b"Event: ", b"Response: "))
-    return isinstance(row, dict) and {"t", "event"} <= row.keys()
 
 
 @app.command("replay")
-def replay_command(
-    files: Files,
+def replay_command(  # noqa: PLR0913 - each is an option of its own
+    files: Traces,
     source: From = Source.record,
     rulebook: Annotated[list[Path], typer.Option(help="Folder or file laid over the default rulebook.")] = [],  # noqa: B006 - typer's way
-    output: Annotated[Format, typer.Option("--format", help="ndjson or table.")] = Format.ndjson,
+    output: Annotated[
+        Format | None, typer.Option("--format", help="ndjson or table.", show_default="ndjson; a back-test: table")
+    ] = None,
+    against: Annotated[
+        list[Path],
+        typer.Option(help="Back-test: the overlay to compare with, or `default` for the default book alone."),
+    ] = [],  # noqa: B006 - typer's way
+    html: Annotated[Path | None, typer.Option(help="Back-test: write a report with pictures to this file.")] = None,
+    pictures: Annotated[int, typer.Option(min=0, help="Back-test: draw at most so many calls in the report.")] = 200,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Back-test: so many processes; 0: one for each core.", show_default="0")
+    ] = 0,
 ) -> None:
-    """Judge recorded calls by the rulebook and print the alert changes; needs no broker."""
-    book = book_of(rulebook or read_settings().rulebook)
-    changes, reading = [], Reading(files, source)
+    """Judge recorded calls by the rulebook and print the alert changes; needs no broker.
+
+    With --against it is a back-test: what the rulebook finds now, and what another one found, rule by rule.
+    """
+    overlays = rulebook or read_settings().rulebook
+    if against:
+        from streams.backtest import command  # noqa: PLC0415 - templates and processes, which no other command needs
+
+        wanted = command.Options(
+            source=source, output=output or Format.table, html=html, pictures=pictures, workers=workers
+        )
+        command.run(files, overlays, against, wanted)
+        return
+    if html is not None:
+        say("--html is the report of a back-test: add --against", style="red")
+        raise typer.Exit(2)
+    book = book_of(overlays)
+    changes, reading = [], Reading(expand(files, source.value), source)
     for item in replay(book, reading):
         if isinstance(item, Problem):
             reading.tell(item)
         else:
             changes.append(item)
     changes.sort(key=lambda change: change.at)
-    _print_changes(changes, output)
+    _print_changes(changes, output or Format.ndjson)
     reading.conclude()
 
 
@@ -147,19 +83,7 @@ def _print_changes(changes: list[AlertChange], output: Format) -> None:
             sys.stdout.write(alerts.render(change).decode() + "\n")
         return
     rows = ((f"{c.at:.2f}", c.severity, c.state, c.rule, c.agent or "", c.says) for c in changes)
-    _print_table(("time", "severity", "state", "rule", "agent", "says"), rows, f"{len(changes)} alert changes")
-
-
-def _print_table(columns: Iterable[str], rows: Iterable[Iterable[str]], title: str) -> None:
-    """On stdout. Square brackets are text; what is too long folds, and in a pipe the lines are as long as need be."""
-    table, console = Table(title=escape(title)), Console()
-    for name in columns:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    if not console.is_terminal:
-        console = Console(width=console.measure(table, options=console.options.update(max_width=10_000)).maximum)
-    console.print(table)
+    print_table(("time", "severity", "state", "rule", "agent", "says"), rows, f"{len(changes)} alert changes")
 
 
 @app.command("record")
@@ -185,7 +109,7 @@ def config_show(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")
     if as_json:
         sys.stdout.write(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
         return
-    _print_table(("setting", "value", "variable"), _rows("SANSHENG_", "", values), f"file: {config_file()}")
+    print_table(("setting", "value", "variable"), _rows("SANSHENG_", "", values), f"file: {config_file()}")
 
 
 def _rows(prefix: str, path: str, values: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -200,19 +124,6 @@ def _rows(prefix: str, path: str, values: dict[str, Any]) -> Iterator[tuple[str,
 def metrics_command() -> None:
     """Print the table of metrics as Markdown."""
     sys.stdout.write(metrics.as_markdown())
-
-
-rules = typer.Typer(help="The rulebook.", no_args_is_help=True)
-app.add_typer(rules, name="rules")
-
-
-@rules.command("check")
-def rules_check(
-    overlays: Annotated[list[Path], typer.Argument(help="Folders or files to lay over the default rulebook.")] = [],  # noqa: B006 - typer's way
-) -> None:
-    """Find every fault of the rulebook, with file, line and the mend; exit 2 where there is one."""
-    book = book_of(overlays or read_settings().rulebook)
-    typer.echo(f"rulebook {book.version}: {len(book.rules)} rules, no faults")
 
 
 Kafka = Annotated[str | None, typer.Option(help="host:port of a broker to use instead of the embedded one.")]
@@ -277,17 +188,14 @@ def demo(
 
 def _mount() -> None:
     """The commands that other modules bring."""
+    from streams import rules_cli  # noqa: PLC0415 - as above
     from streams.shell import kafka_cli, topics_cli  # noqa: PLC0415 - as above
     from streams.telephony import pbx_cli  # noqa: PLC0415 - as above
 
+    app.add_typer(rules_cli.app, name="rules")
     app.add_typer(kafka_cli.app, name="kafka")
     app.add_typer(topics_cli.app, name="topics")
     app.add_typer(pbx_cli.app, name="pbx")
-
-
-def say(text: str, *, style: str | None = None) -> None:
-    """Tell the operator, on stderr; square brackets are text."""
-    err.print(text, style=style, markup=False, soft_wrap=True)
 
 
 def logs() -> None:

@@ -43,6 +43,10 @@ class Driver:
         return changes + self._step(event)
 
     def finish(self, until: float) -> list[AlertChange]:
+        """Fire the wakes of all calls up to ``until``, Unix seconds, and judge the subjects of rules across calls."""
+        return self.finish_calls(until) + self.subjects(until)
+
+    def finish_calls(self, until: float) -> list[AlertChange]:
         """Fire the wakes of all calls up to ``until``, Unix seconds: what a live system would have done by then.
 
         A call that has ended is judged to its end: nothing else can come in a record that is over.
@@ -51,7 +55,7 @@ class Driver:
         for call in list(self._wakes):
             ended = self._states[call].fold.call.phase == "ended"
             changes += self._wake(call, max(until, self._states[call].heard_at + KEEP_ENDED_S) if ended else until)
-        return changes + self.subjects(until)
+        return changes
 
     def subjects(self, until: float) -> list[AlertChange]:
         """Judge the marks so far, and what falls due about their subjects up to ``until``."""

@@ -85,9 +85,12 @@ def test_config_show_prints_every_value_whole_and_as_text(run: Run) -> None:
 
 
 def test_square_brackets_in_an_overlay_are_text(run: Run) -> None:
-    Path("site.yaml").write_text('why: "[/red] x"\n')
+    Path("site.yaml").write_text('why: "[/red] x"\nadd: {apology: ["[那]不好意思哈"]}\n')
     done = run("rules", "check", "site.yaml")
-    assert (done.code, done.err) == (0, "overlay: [/red] x\n")
+    assert (done.code, done.err) == (
+        0,
+        "overlay site.yaml: [/red] x\n  site.yaml:2: add apology: new: ['[那]不好意思哈']\n",
+    )
     Path("site.yaml").write_text('"[/red]": 1\n')
     done = run("rules", "check", "site.yaml")
     assert done.code == 2

@@ -25,7 +25,7 @@ from streams.problem import Problem
 from .asterisk import Translator
 from .asterisk_blocks import text
 
-__all__ = ["LARGEST_BLOCK", "BlockParser", "TimedBlock", "read_capture", "record_capture"]
+__all__ = ["LARGEST_BLOCK", "BlockParser", "TimedBlock", "read_capture", "record_capture", "record_lines"]
 
 #: bytes; the largest real blocks are some tens of kilobytes (CoreShowChannels rows are single blocks)
 LARGEST_BLOCK = 1 << 20
@@ -201,15 +201,21 @@ def record_capture(path: Path, translator: Translator | None = None) -> Iterator
     Raises:
         OSError: the file cannot be opened or read.
     """
-    translator = translator or Translator()
+    return (item for item, _ in record_lines(path, translator))
+
+
+def record_lines(path: Path, translator: Translator | None = None) -> Iterator[tuple[AnyEvent | Problem, int]]:
+    """As :func:`record_capture`, each with the line of the block that brought it forth (of a Problem: 0)."""
+    translator, line = translator or Translator(), 1
     for item in read_capture(path):
         if isinstance(item, Problem):
-            yield item
+            yield item, 0
             continue
-        yield from translator.feed(item.block, item.at)
+        line = item.line
+        yield from ((event, line) for event in translator.feed(item.block, item.at))
         for problem in translator.take_problems():
-            yield replace(problem, where=f"{path.name}:{item.line}")
-    yield from translator.flush()
+            yield replace(problem, where=f"{path.name}:{line}"), 0
+    yield from ((event, line) for event in translator.flush())
 
 
 def _read_jsonl(path: Path) -> Iterator[TimedBlock | Problem]:
