@@ -149,6 +149,16 @@ async def test_what_cannot_be_undone_is_told_apart_from_what_goes_on(show: Open)
 # honest states
 
 
+async def test_an_alert_of_a_rule_on_trial_says_so_where_it_is_shown(show: Open) -> None:
+    async with running_wall(show_trial=True) as wall:
+        wall.floor.begin()
+        page = await show(wall.address)
+        wall.floor.alert(change("a1", title="语速过快", at=time.time(), trial=True))
+        wall.floor.alert(change("a2", title="保持过久", at=time.time()))
+        await expect(card(page, "a1").locator(".title")).to_have_text("[试行] 语速过快")
+        await expect(card(page, "a2").locator(".title")).to_have_text("保持过久")
+
+
 async def test_quiet_stale_and_disconnected_are_three_different_screens(show: Open) -> None:
     async with running_wall() as wall:
         wall.floor.begin()

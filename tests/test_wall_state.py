@@ -147,6 +147,15 @@ def test_an_alert_is_opened_raised_cleared_and_leaves_after_a_while(wall: Wall) 
     assert [c.id for c in wall.snapshot()["recent"]] == ["a1"]
 
 
+@pytest.mark.parametrize("show_trial", [False, True])
+def test_alerts_of_rules_on_trial_are_left_out_unless_they_are_wanted(show_trial: bool) -> None:
+    wall = Wall(zone=ZONE, linger_s=LINGER_S, now=NOW, show_trial=show_trial)
+    talk(wall, NOW - 300)
+    wall.take_alert(change(at=NOW, trial=True))
+    wall.collect(NOW + 1)
+    assert [card.trial for card in cards(wall).values()] == [True] * show_trial
+
+
 LIFE = [
     change(severity="notice", at=NOW),
     change(state="raised", severity="warning", at=NOW + 30),

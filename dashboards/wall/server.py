@@ -197,7 +197,8 @@ class WallServer:
         return self._wall.feed.state == "live"
 
     def _new_wall(self) -> Wall:
-        wall = Wall(zone=self._zone, linger_s=self._settings.wall.linger_s, now=self._clock())
+        shown = self._settings.wall
+        wall = Wall(zone=self._zone, linger_s=shown.linger_s, now=self._clock(), show_trial=shown.show_trial)
         wall.collect(self._clock())
         return wall
 

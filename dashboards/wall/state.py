@@ -93,9 +93,12 @@ def tally(call: Call, midnight: float) -> Tally:
 class Wall:
     """Everything the screens show. Not thread-safe; one owner."""
 
-    def __init__(self, *, zone: tzinfo, linger_s: float, now: float) -> None:
-        """``linger_s``: how long an alert that cannot clear itself stays open; ``now``: when the wall started."""
-        self.zone, self.linger_s, self.now = zone, linger_s, now
+    def __init__(self, *, zone: tzinfo, linger_s: float, now: float, show_trial: bool = False) -> None:
+        """``linger_s``: how long an alert that cannot clear itself stays open; ``now``: when the wall started.
+
+        ``show_trial``: alerts of rules on trial are shown too; a rule that is being tried out costs no trust yet.
+        """
+        self.zone, self.linger_s, self.now, self.show_trial = zone, linger_s, now, show_trial
         self.n = 0
         self.last_event_at: float | None = None
         self._started_at = now
@@ -126,6 +129,8 @@ class Wall:
 
     def take_alert(self, change: AlertChange) -> None:
         """Fold one change of one alert in; what is known already, or comes too late to matter, changes nothing."""
+        if change.trial and not self.show_trial:
+            return
         known = self._alerts.get(change.id)
         if known is None and change.at < read_from(self.now, self.zone):
             return  # a redelivery of something long forgotten
@@ -377,4 +382,5 @@ def _card_of(known: Known, *, ongoing: bool) -> Card:
         agent=Person(change.agent, change.agent_name or "") if change.agent else None,
         queue=change.queue or "",
         en=change.en,
+        trial=change.trial,
     )

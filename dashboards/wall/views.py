@@ -43,7 +43,9 @@ class Tile(Struct, frozen=True, omit_defaults=True):
 
 
 class Card(Struct, frozen=True, omit_defaults=True):
-    """One alert. ``ongoing``: its call is still on the floor; ``over_at``: when its cause ended."""
+    """One alert. ``ongoing``: its call is still on the floor; ``over_at``: when its cause ended; ``trial``: its rule is
+    being tried out, so it blames nobody.
+    """
 
     id: str
     call: str
@@ -58,6 +60,7 @@ class Card(Struct, frozen=True, omit_defaults=True):
     agent: Person | None = None
     queue: str = ""
     en: Wording | None = None
+    trial: bool = False
 
 
 class Counts(Struct, frozen=True):

@@ -31,6 +31,12 @@ function wording(alert) {
   return words().lang === "en" && alert.en ? alert.en : alert;
 }
 
+/** The title; of a rule on trial with a word that says so. */
+function titleOf(alert) {
+  const { title } = wording(alert);
+  return alert.trial ? words().onTrial(title) : title;
+}
+
 function create() {
   const parts = {
     badge: icon("notice"),
@@ -152,7 +158,7 @@ function recentLine(alert, zone) {
   line.dataset.severity = alert.severity;
   const [when, title, who, how] = ["when", "title", "who", "how"].map((name) => line.appendChild(make("span", name)));
   put(when, timeOfDay(alert.opened_at, zone));
-  put(title, wording(alert).title);
+  put(title, titleOf(alert));
   put(who, alert.agent ? words().agent(alert.agent) : alert.queue ? words().queue(alert.queue) : "");
   put(how, isOver(alert) ? words().cleared : words().past);
   return line;
@@ -166,7 +172,7 @@ function fill(parts, alert, zone) {
   mark(root, "life", over ? "cleared" : isNow(alert) ? "now" : "past");
   reshape(parts.badge, over ? "check" : alert.severity);
   put(parts.severity, over ? words().cleared : words().severity[alert.severity]);
-  put(parts.title, wording(alert).title);
+  put(parts.title, titleOf(alert));
   put(parts.says, wording(alert).says);
   put(parts.when, when(alert, zone));
   const who = [alert.agent && words().agent(alert.agent), alert.queue && words().queue(alert.queue)];
