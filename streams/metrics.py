@@ -58,7 +58,13 @@ TABLE: tuple[Metric, ...] = (
         ("detect", "asterisk"),
     ),
     Metric("sansheng_oddities_total", "counter", "Events whose time had to be set right or came too late"),
-    Metric("sansheng_rulebook_info", "gauge", "1 for the rulebook version in use", ("version",)),
+    Metric("sansheng_not_judged_total", "counter", "Times that a rule could not be judged: words not heard", ("rule",)),
+    Metric("sansheng_marks_total", "counter", "What calls told rules that count across calls", ("rule",)),
+    Metric("sansheng_rulebook_info", "gauge", "1 for the rulebook version that judges new calls", ("version",)),
+    Metric("sansheng_rulebook_versions", "gauge", "Rulebook versions in use, old ones of calls in progress included"),
+    Metric("sansheng_rulebook_reloads_total", "counter", "Changed rulebooks, taken or refused", ("outcome",)),
+    Metric("sansheng_rulebook_refused", "gauge", "1 while the rulebook's files have faults and an older one judges"),
+    Metric("sansheng_calls_moved_total", "counter", "Calls that went on under another rulebook: theirs was lost"),
     Metric("sansheng_pbx_connected", "gauge", "1 while logged in to the PBX", (), (), ("asterisk",)),
     Metric("sansheng_pbx_connects_total", "counter", "Logins to the PBX", (), (), ("asterisk",)),
     Metric("sansheng_pbx_blocks_total", "counter", "AMI blocks received", (), (), ("asterisk",)),
@@ -112,6 +118,10 @@ class Metrics:
         """Set a gauge."""
         made = self._made[name]
         (made.labels(*labels) if labels else made).set(value)  # type: ignore[union-attr]
+
+    def drop(self, name: str, *labels: str) -> None:
+        """Stop serving one of a metric's series."""
+        self._made[name].remove(*labels)
 
     def observe(self, name: str, seconds: float, *labels: str) -> None:
         """Add an observation, in seconds, to a histogram."""

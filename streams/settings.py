@@ -60,6 +60,7 @@ class WallSettings(BaseModel):
     token: SecretStr = Field(SecretStr(""), description="what a browser must show; made and printed where empty")
     timezone: str = Field("Asia/Shanghai", description="whose midnight begins 'today'")
     linger_s: float = Field(600, gt=0, description="how long an alert that cannot clear itself stays open on the wall")
+    show_trial: bool = Field(False, description="show alerts of rules on trial too, marked as such")
 
     @field_validator("timezone")
     @classmethod
@@ -90,9 +91,12 @@ class Settings(BaseSettings):
     kafka_port: int = Field(9392, ge=1, le=65535, description="port of the embedded broker on loopback")
     run_dir: Path = Field(Path(".run"), description="where the embedded broker and the processes keep their data")
     topic_prefix: str = Field("", description="put before each topic's name, for several systems on one broker")
-    partitions: int = Field(16, ge=1, le=1024, description="of calls, alerts and verdicts")
+    partitions: int = Field(16, ge=1, le=1024, description="of calls, subjects, alerts and verdicts")
     rulebook: Annotated[list[Path], NoDecode] = Field(
         default_factory=list, description="folders laid over the default rulebook, in order"
+    )
+    rulebook_poll_s: float = Field(
+        2.0, gt=0, le=3600, description="how often a worker looks whether the rulebook's files have changed"
     )
     tick_delay_s: float = Field(
         0.1, ge=0, le=5, description="how long after a deadline its tick is sent, so that events under way come first"

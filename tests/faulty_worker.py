@@ -12,34 +12,34 @@ from typing import Any
 
 from streams.cli import app
 from streams.core import CallState
-from streams.shell import detector
-from streams.shell.detector import Detector
+from streams.shell import lane
+from streams.shell.lane import Lane
 from tests.test_properties import stamped_at_the_tick
 
 
 def shared_state() -> None:
     """One state for all calls of the worker."""
     kept: dict[str, CallState] = {}
-    store: Callable[..., None] = Detector._store
+    store: Callable[..., None] = Lane._store
 
-    def remember(self: Detector, key: bytes, result: Any, *rest: Any) -> None:
+    def remember(self: Lane, key: bytes, result: Any, *rest: Any) -> None:
         if result.state is not None:
             kept["one"] = result.state
         store(self, key, result, *rest)
 
-    Detector._store = remember  # type: ignore[method-assign]
-    Detector._state = lambda self, key: kept.get("one")  # type: ignore[method-assign]
+    Lane._store = remember  # type: ignore[method-assign]
+    Lane._state = lambda self, key: kept.get("one")  # type: ignore[method-assign]
 
 
 def stamped_late() -> None:
     """Ticks carry the clock instead of the deadline, and alerts carry the tick."""
-    send: Callable[..., Any] = Detector._send_tick
+    send: Callable[..., Any] = Lane.send_tick
 
-    async def late(self: Detector, call: str, partition: int, at: float) -> None:
+    async def late(self: Lane, call: str, partition: int, at: float) -> None:
         await send(self, call, partition, time.time())
 
-    Detector._send_tick = late  # type: ignore[method-assign]
-    detector.step = stamped_at_the_tick  # type: ignore[assignment]
+    Lane.send_tick = late  # type: ignore[method-assign]
+    lane.step = stamped_at_the_tick  # type: ignore[assignment]
 
 
 FAULTS = {"shared-state": shared_state, "stamped-late": stamped_late}

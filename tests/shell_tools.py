@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Self
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from streams import alerts
 from streams.alerts import AlertChange
@@ -92,10 +92,12 @@ class System:
         """Put an event on ``calls``, keyed by its call."""
         await self.send_raw(event.call.encode(), render(event))
 
-    async def send_raw(self, key: bytes | None, value: bytes | None, partition: int | None = None) -> None:
-        """Put any bytes on ``calls``."""
+    async def send_raw(
+        self, key: bytes | None, value: bytes | None, partition: int | None = None, topic: str = "calls"
+    ) -> None:
+        """Put any bytes on ``calls``, or on another topic."""
         assert self._producer
-        await self._producer.send_and_wait(f"{self.prefix}calls", value, key=key, partition=partition)
+        await self._producer.send_and_wait(f"{self.prefix}{topic}", value, key=key, partition=partition)
 
     async def read(self, topic: str, enough: Callable[[list[Any]], bool], patience_s: float = PATIENCE_S) -> list[Any]:
         """Everything on ``topic`` from its beginning until ``enough``; fails with the logs when that never comes."""
@@ -121,6 +123,15 @@ class System:
         """All alert changes so far, as sent (doubles included), once there are ``enough``."""
         messages = await self.read("alerts", lambda seen: enough([alerts.parse(m.value) for m in seen]), patience_s)
         return [alerts.parse(m.value) for m in messages]
+
+    async def alerts_by_now(self) -> list[AlertChange]:
+        """Every alert change on the topic at this moment, as sent."""
+        topic = f"{self.prefix}alerts"
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap)
+        await consumer.start()
+        ends = await consumer.end_offsets([TopicPartition(topic, partition) for partition in range(PARTITIONS)])
+        await consumer.stop()
+        return await self.alerts(lambda seen: len(seen) >= sum(ends.values()))
 
     async def working(self, workers: int = 1) -> None:
         """Wait until ``workers`` different workers have answered a heartbeat."""

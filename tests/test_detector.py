@@ -135,6 +135,18 @@ async def test_a_worker_killed_in_mid_hold_is_replaced_without_a_loss(system: Sy
     assert len([edge for edge in at_the_edge(changes) if edge[1] == "long-hold"]) == 2 * len(CALLS)
 
 
+async def test_what_comes_in_while_nobody_has_the_partition_is_not_lost(system: System) -> None:
+    """The partitions of the killed worker have no committed offset yet: nothing but a heartbeat was ever in them."""
+    doomed = system.start("detect")
+    await system.working(1)
+    system.start("detect")
+    await system.working(2)
+    system.kill(doomed)
+    held_at = await begin_calls(system)
+    opened = await system.alerts(all_have("opened"))
+    assert set(of(opened, "opened").values()) == {round(held_at + HOLD_LIMIT_S, 3)}
+
+
 async def test_a_worker_stopped_and_started_in_mid_hold_finds_its_calls_in_the_table(system: System) -> None:
     first = system.start("detect")
     await system.working(1)

@@ -37,6 +37,7 @@ def test_the_table_is_that_of_the_design() -> None:
     table = {spec.name: (spec.partitions, spec.retention_s) for spec in topics.specs()}
     assert table == {
         "calls": (16, 7 * day_s),
+        "subjects": (16, 26 * 3600),
         "alerts": (16, 7 * day_s),
         "verdicts": (16, 7 * day_s),
         "audio": (16, 600),
@@ -74,7 +75,8 @@ def test_another_partition_count_is_reported_with_the_mend_and_never_changed(kaf
     wider = topics.specs(3, prefix)
     assert topics.apply(kafka, wider) == []
     drifts = topics.check(kafka, wider)
-    assert {d.topic for d in drifts} == {f"{prefix}{name}" for name in ("calls", "alerts", "verdicts", "audio")}
+    recut = ("calls", "subjects", "alerts", "verdicts", "audio")
+    assert {d.topic for d in drifts} == {f"{prefix}{name}" for name in recut}
     assert {d.kind for d in drifts} == {"partitions"}
     assert "has 2 partitions, the settings say 3" in str(drifts[0])
     assert "Set the partitions to 2" in drifts[0].mend
@@ -129,7 +131,7 @@ def test_the_command_applies_then_checks_clean_and_exits_1_on_drift(kafka: str, 
     applied = run(app, ["apply", *flags, "2"])
     assert (applied.exit_code, f"{prefix}calls: created: 2 partitions" in applied.output) == (0, True)
     clean = run(app, ["check", *flags, "2"])
-    assert (clean.exit_code, "all 6 topics are as they should be" in clean.output) == (0, True)
+    assert (clean.exit_code, "all 7 topics are as they should be" in clean.output) == (0, True)
     assert run(app, ["apply", *flags, "3"]).exit_code == 1
 
 

@@ -197,8 +197,10 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
 
     def _judge(self, facts: Facts, memory: MustSayMemory) -> tuple[MustSayMemory, list[Result]]:
         found: list[Result] = []
-        still_open = 0
-        for anchor in self._pending(facts, memory):
+        still_open, pending = 0, self._pending(facts, memory)
+        if not facts.talk.recognised and facts.call.ended_at is None:
+            return replace(memory, open=len(pending)), []  # no word is known yet: nothing to be decided
+        for anchor in pending:
             verdict = self._verdict(facts, anchor)
             if verdict is Truth.WAIT:
                 still_open += 1

@@ -80,11 +80,13 @@ class Drift(Struct, frozen=True):
 def specs(partitions: int = 16, prefix: str = "") -> tuple[TopicSpec, ...]:
     """The topics of one system; ``prefix`` goes before each name, for several systems on one broker.
 
-    ``partitions`` is that of calls, alerts, verdicts (which must be the same, so that a call lives in one worker)
-    and of audio. Workers are to be fewer.
+    ``partitions`` is that of calls, subjects, alerts, verdicts (which must be the same, so that a call lives in one
+    worker) and of audio. Workers are to be fewer.
     """
     return (
         TopicSpec(name=f"{prefix}calls", partitions=partitions, retention_s=7 * _DAY_S, segment_s=_DAY_S),
+        # the longest that a rule counts back is a day; two hours more for workers that were down
+        TopicSpec(name=f"{prefix}subjects", partitions=partitions, retention_s=26 * _HOUR_S, segment_s=_HOUR_S),
         TopicSpec(name=f"{prefix}alerts", partitions=partitions, retention_s=7 * _DAY_S, segment_s=_DAY_S),
         TopicSpec(name=f"{prefix}verdicts", partitions=partitions, retention_s=7 * _DAY_S, segment_s=_DAY_S),
         TopicSpec(name=f"{prefix}audio", partitions=partitions, retention_s=10 * _MINUTE_S, segment_s=_MINUTE_S),

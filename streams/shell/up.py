@@ -176,13 +176,17 @@ async def _watch(broker: EmbeddedKafka, say: Say) -> None:
 
 
 async def _tell_health(settings: Settings, say: Say) -> None:
-    """Say when a process changes between working and not working, and why; the heartbeats know."""
+    """Say when a process changes between working and not working, and why; the heartbeats know.
+
+    A worker whose changed rulebook was refused works on by the old one, and says that too.
+    """
     consumer = AIOKafkaConsumer(settings.topic("heartbeats"), bootstrap_servers=settings.bootstrap)
     told: dict[str, str] = {}
     async with consumer:
         async for message in consumer:
             beat = heartbeat.parse(message.value or b"")
-            news = "works" if beat.ok else f"does not work: {beat.detail}"
+            well = f"works, but: {beat.detail}" if beat.detail else "works"
+            news = well if beat.ok else f"does not work: {beat.detail}"
             if told.get(beat.component, "works") != news and beat.detail != "connecting":
                 say(f"{beat.component} {news}")
                 told[beat.component] = news

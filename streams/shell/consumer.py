@@ -1,0 +1,47 @@
+"""Faust's consumer with one hole mended: what waits in a partition of which nothing was ever committed.
+
+While partitions change hands Faust throws away what it has fetched already and goes back to the committed offset. For
+a partition without one (a new system, a topic in which little happens) aiokafka goes back to nowhere: it reads on
+behind the messages that were thrown away, and they are lost. Here it goes back to the beginning; what had been worked
+off comes again and is known by its offset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import faust
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+
+class _Thread(driver.AIOKafkaConsumerThread):
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Called by Faust after a rebalance and whenever it throws messages away."""
+        found: Mapping[TP, int] = await self.call_thread(self._seek)
+        return found
+
+    async def _seek(self) -> Mapping[TP, int]:
+        consumer = self._ensure_consumer()
+        committed: Mapping[TP, int] = await consumer.seek_to_committed()
+        for tp, offset in committed.items():
+            if not offset and tp.topic not in self.app.tables.changelog_topics:  # those are never committed
+                consumer.seek(tp, 0)
+        return committed
+
+
+class _Consumer(driver.Consumer):
+    def _new_consumer_thread(self) -> _Thread:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+
+class Transport(driver.Transport):
+    """Faust's Kafka transport with that consumer."""
+
+    Consumer: ClassVar[Any] = _Consumer
+
+
+def mend(app: faust.App) -> None:
+    """Have ``app``, which has not been used yet, consume without the hole."""
+    app.transport = Transport(app.conf.broker_consumer, app)

@@ -1,0 +1,38 @@
+"""What was fetched and thrown away comes again, also where nothing was ever committed."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from streams.shell import consumer, topics
+
+
+@pytest.mark.parametrize(("committed", "position"), [(None, 0), (0, 0), (2, 2)])
+async def test_going_back_goes_to_the_commit_or_to_the_beginning(
+    kafka: str, prefix: str, committed: int | None, position: int
+) -> None:
+    topics.apply(kafka, topics.specs(1, prefix))
+    calls, changelog = TopicPartition(f"{prefix}calls", 0), TopicPartition(f"{prefix}alerts", 0)
+    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+        for part in (calls, changelog):
+            for _ in range(3):
+                await producer.send_and_wait(part.topic, b"x")
+    reader = AIOKafkaConsumer(
+        bootstrap_servers=kafka, group_id=f"{prefix}group", enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    async with reader:
+        reader.assign([calls, changelog])
+        if committed is not None:
+            await reader.commit({calls: committed})
+        for _ in range(6 - (committed or 0)):
+            await reader.getone()
+        await reader.seek_to_committed()
+        assert await reader.position(calls) == (committed or 3)  # the hole: only a commit is gone back to
+        tables = SimpleNamespace(changelog_topics={changelog.topic})
+        thread = SimpleNamespace(_ensure_consumer=lambda: reader, app=SimpleNamespace(tables=tables))
+        await consumer._Thread._seek(thread)  # type: ignore[arg-type]
+        assert await reader.position(calls) == position
+        assert await reader.position(changelog) == 3
