@@ -1,4 +1,4 @@
-"""``python -m bench``: how fast the fold is, how fast the worker is, and how soon the wall knows.
+"""``python -m bench``: how fast the fold, the back-test and the worker are, and how soon the wall knows.
 
 No figure stands alone: each is printed beside its baseline, measured in the same run on the same machine.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import fold, wall, worker
+from bench import backtest, fold, wall, worker
 from streams.shell.kafka import EmbeddedKafka
 
 LIBS = Path(".run/kafka")
@@ -25,6 +25,8 @@ def main() -> None:
     console = Console(width=110)
     with console.status("step on one core …"):
         show(console, "step, one core", fold.run())
+    with console.status("two rulebooks on a part of a day …"):
+        show(console, f"back-test, {backtest.CALLS} calls of a made day, one rule changed", backtest.run())
     with tempfile.TemporaryDirectory() as folder, EmbeddedKafka(Path(folder), libs=LIBS) as broker:
         with console.status("the Faust worker on a backlog …"):
             show(console, "Faust worker on a backlog, one process", asyncio.run(worker.run(broker.bootstrap)))

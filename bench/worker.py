@@ -10,7 +10,7 @@ import time
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from bench.fold import lines
+from bench.fold import telephony
 from streams.events import parse
 from streams.shell import topics
 
@@ -21,7 +21,7 @@ PARTITIONS = 4
 async def run(bootstrap: str) -> list[tuple[str, str, str]]:
     """Rows of the table."""
     topics.apply(bootstrap, topics.specs(PARTITIONS, PREFIX))
-    sent = await fill(bootstrap, lines())
+    sent = await fill(bootstrap, telephony())
     bare = await drain(bootstrap, sent)
     faust = await worker(bootstrap, sent)
     return [
