@@ -312,7 +312,7 @@ def _take(book: Book, state: CallState, event: AnyEvent, told: _Told) -> CallSta
 
 def _memory(state: CallState, rule: Rule) -> Memory:
     kept = state.memory.get(rule.id)
-    return kept if isinstance(kept, rule.memory_type) else rule.memory_type()
+    return kept if isinstance(kept, rule.memory_type) else rule.blank
 
 
 def _note(

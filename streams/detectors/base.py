@@ -140,6 +140,11 @@ class Rule(Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_f
         """The same as ``phrase_names``, at hand for each event."""
         return frozenset(self.phrase_names())
 
+    @cached_property
+    def blank(self) -> Memory:
+        """What is remembered of a call of which nothing is remembered."""
+        return self.memory_type()
+
     def stirs(self, event: AnyEvent, names: frozenset[str], memory: Any) -> bool:
         """Whether ``event``, with the phrase sets ``names`` in it, can change the rule's mind: a quick look that
         spares most rules most events. Saying yes too often costs time only.

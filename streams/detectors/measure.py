@@ -209,7 +209,9 @@ def _pace(rule: Measure, facts: Facts) -> Value | None:
 def _overlaps(rule: Measure, facts: Facts) -> Value:
     others = facts.talk.leg(_other(rule.by)).sounds
     found: list[float] = []
-    for mine in facts.talk.leg(rule.by).sounds:
+    for mine in reversed(facts.talk.leg(rule.by).sounds):
+        if mine.start + rule.keeps_on <= facts.now - 2 * rule.over:
+            break  # too early for a window that still counts
         for other in others:
             since, until = max(mine.start, other.start), min(_end(mine, facts), _end(other, facts))
             if other.start < mine.start and until - since > rule.keeps_on:

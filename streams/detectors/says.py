@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from streams.alerts import Severity, duration_zh
-from streams.detectors.base import SPEECH, Duration, Facts, Finding, Memory, Moment, Result, Rule, Truth, Unjudged
+from streams.detectors.base import WORDS, Duration, Facts, Finding, Memory, Moment, Result, Rule, Truth, Unjudged
 from streams.detectors.conditions import AnyWords, Explained, by_words, clock, evidence_of, hits_zh, words_of
 from streams.detectors.wording import PARTY_ZH, SEVERITY_ZH, answer_of, words_zh
 from streams.events import AnyEvent, Role
@@ -65,7 +65,7 @@ class Says(Rule, frozen=True, kw_only=True, tag="says"):
     again_after: Duration | None = None
 
     memory_type = SaysMemory
-    listens = SPEECH | {"call.ended"}
+    listens = WORDS | {"call.ended"}
     figures = ("words", "count")
 
     def __post_init__(self) -> None:
@@ -87,6 +87,8 @@ class Says(Rule, frozen=True, kw_only=True, tag="says"):
         known = {told.said for told in memory.told}
         undecided = [hits for hits in self._utterances(facts, memory) if hits[0].said not in known]
         moments = [hits[-1].end + GRACE_S for hits in undecided]
+        if undecided and facts.call.ended_at is not None:
+            moments.append(facts.call.ended_at + GRACE_S)
         return min((moment for moment in moments if moment > facts.now), default=None)
 
     def on_wake(self, facts: Facts, memory: SaysMemory) -> tuple[SaysMemory, list[Result]]:
