@@ -262,7 +262,7 @@ def listened(talk: Talk, call: Call, role: Role, since: float, until: float, now
         return Truth.YES
     if not over or call.ended_at is None:
         return Truth.WAIT
-    return Truth.YES if talk.alive and talk.alive >= min(until, call.ended_at - TAIL_S) else Truth.NEVER
+    return Truth.YES if talk.alive >= call.ended_at - TAIL_S else Truth.NEVER
 
 
 def _unfinished(leg: Leg, until: float, now: float) -> bool:

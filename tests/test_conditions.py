@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 
+from streams.days import NAMES
 from streams.detectors.conditions import (
     Condition,
+    Day,
     Explained,
     Facts,
     Moment,
@@ -211,10 +213,14 @@ def test_an_explanation_names_each_condition_its_answer_and_its_reason() -> None
     assert msgspec.json.decode(msgspec.json.encode(told), type=Explained) == told
 
 
+def test_every_festival_may_be_named() -> None:
+    assert set(get_args(Day)) == {"workday", "day-off", "weekend", "holiday", *NAMES}
+
+
 @pytest.mark.parametrize(
     ("written", "problem"),
     [
-        ({"days": ["friday"]}, "'friday' is none of workday"),
+        ({"days": ["friday"]}, "Invalid enum value 'friday'"),
         ({"hours": ["9-18"]}, "write 09:00-18:00"),
         ({"said": {"words": {"at_least": 2, "any": ["a"]}}}, "at_least must be"),
         ({"said": {"words": {}}}, "must name at least one"),

@@ -145,7 +145,7 @@ FIELDS = [
     (DEEP, "20 s", "20", "13: rule deep: unit missing: write 20 s, 20 min or 20 h"),
     (STEPS, "5 s", "5", "10: rule stepwise: unit missing"),
     (DEEP, SILENT, "{hours: [9-18]}", "14: rule deep: not hours: '9-18'"),
-    (DEEP, SILENT, "{days: [sunday]}", "14: rule deep: days: 'sunday' is none of"),
+    (DEEP, SILENT, "{days: [sunday]}", "14: rule deep: Invalid enum value 'sunday' (one of"),
 ]
 NAMES = [
     (DEEP, "[greeting]", "[greting]", "13: unknown phrase set 'greting' (did you mean greeting?)"),

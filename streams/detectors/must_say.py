@@ -234,7 +234,7 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
         return Truth.NO if broken is Truth.YES else broken
 
     def _is_soon(self, memory: MustSayMemory, anchor: Anchor) -> bool:
-        return self.again_after is not None and memory.count > 0 and anchor.at < memory.last + self.again_after
+        return self.again_after is not None and anchor.at < memory.last + self.again_after
 
     def _is_moot(self, call: Call, anchor: Anchor) -> bool:
         """The customer, or the line, ended the call before the agent's time was up."""

@@ -19,7 +19,7 @@ from streams.detectors.conditions import AnyWords, Explained, by_words, clock, e
 from streams.detectors.wording import PARTY_ZH, SEVERITY_ZH, answer_of, words_zh
 from streams.events import AnyEvent, Role
 from streams.phrases.normal import normal
-from streams.talk import GRACE_S, Hit
+from streams.talk import ROLES, Hit, look_again
 
 #: So many of the last alerts are remembered, to know them again when their sentence is corrected.
 REMEMBERED = 12
@@ -83,13 +83,11 @@ class Says(Rule, frozen=True, kw_only=True, tag="says"):
         return memory.open > 0 or not names.isdisjoint(self.names) or any(not told.sure for told in memory.told)
 
     def due(self, facts: Facts, memory: SaysMemory) -> float | None:
-        """When the conditions of an undecided utterance must be known."""
+        """When the conditions of an undecided utterance may be known, at the latest after the end of the call."""
         known = {told.said for told in memory.told}
-        undecided = [hits for hits in self._utterances(facts, memory) if hits[0].said not in known]
-        moments = [hits[-1].end + GRACE_S for hits in undecided]
-        if undecided and facts.call.ended_at is not None:
-            moments.append(facts.call.ended_at + GRACE_S)
-        return min((moment for moment in moments if moment > facts.now), default=None)
+        ends = [hits[-1].end for hits in self._utterances(facts, memory) if hits[0].said not in known]
+        again = (look_again(facts.talk, facts.call, role, end, facts.now) for end in ends for role in ROLES)
+        return min((moment for moment in again if moment is not None), default=None)
 
     def on_wake(self, facts: Facts, memory: SaysMemory) -> tuple[SaysMemory, list[Result]]:
         """Look again at what was not decided."""
@@ -194,7 +192,7 @@ class Says(Rule, frozen=True, kw_only=True, tag="says"):
         return window if len(window) >= self.times else []
 
     def _is_soon(self, memory: SaysMemory, at: float) -> bool:
-        return self.again_after is not None and memory.count > 0 and at < memory.last + self.again_after
+        return self.again_after is not None and at < memory.last + self.again_after
 
     def _finding(self, hits: list[Hit], at: float, nth: int) -> Finding:
         words = tuple(dict.fromkeys(hit.match for hit in hits))

@@ -17,7 +17,6 @@ from msgspec import Struct, inspect
 from streams.days import Hours
 from streams.detectors import KINDS
 from streams.detectors.base import Rule
-from streams.detectors.conditions import DAYS
 from streams.detectors.units import Duration
 from streams.phrases.match import PhraseSet
 from streams.rulebook.sources import Manual
@@ -129,8 +128,6 @@ class _Types:
 
     def _field(self, shape: inspect.StructType, field: inspect.Field, doc: str) -> Schema:
         schema = self.of(field.type)
-        if (shape.cls.__name__, field.encode_name) == ("Condition", "days"):
-            schema = {"type": "array", "items": {"enum": list(DAYS)}}
         about = " ".join(s for s in _SENTENCE.split(doc) if f"`{field.encode_name}`" in s).rstrip(";")
         about = about or (HINTS.get(field.encode_name, "") if issubclass(shape.cls, Rule) else "")
         if not about:
