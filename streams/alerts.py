@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from streams.call import Call
+from streams.events import Evidence
 from streams.numbers import is_outside, mask
 
 Severity = Literal["notice", "warning", "critical"]
@@ -34,16 +35,6 @@ class Clause(Struct, frozen=True, omit_defaults=True):
     section: str
     quote: str = ""
     title: str = ""
-
-
-class Evidence(Struct, frozen=True, omit_defaults=True):
-    """Words that prove the alert; ``match`` is what the rule looked for. Times in Unix seconds."""
-
-    role: str
-    text: str
-    start: float
-    end: float
-    match: str = ""
 
 
 class Wording(Struct, frozen=True, omit_defaults=True):

@@ -34,7 +34,7 @@ from streams.alerts import (
 from streams.call import Call, Fold
 from streams.detectors import MEMORIES
 from streams.detectors.base import Contribution, Facts, Finding, Memory, Result, Rule, Site, Unjudged
-from streams.events import AnyEvent, CallEnded, Gap, Mark, Said, Tick, Transcript, tag_of
+from streams.events import AnyEvent, CallEnded, Gap, Mark, Tick, Transcript, tag_of
 from streams.phrases.match import Found
 from streams.talk import Talk, hear
 
@@ -362,7 +362,7 @@ def _mark(call: Call, rule: Rule, told: Contribution) -> Mark:
         who=call.caller_key,
         agent=call.agent,
         queue=call.queue,
-        evidence=tuple(Said(e.role, e.text, e.start, e.end, e.match) for e in told.evidence),  # type: ignore[arg-type]
+        evidence=told.evidence,
         grave=told.grave,
         answers=told.answers,
     )

@@ -157,8 +157,8 @@ class Gap(Event, frozen=True, tag="gap"):
     reason: str | None = None
 
 
-class Said(Struct, frozen=True, omit_defaults=True):
-    """Words that a call contributed, numbers masked; times in Unix seconds."""
+class Evidence(Struct, frozen=True, omit_defaults=True):
+    """Words that prove something, numbers masked; ``match`` is what was looked for. Times in Unix seconds."""
 
     role: Role
     text: str
@@ -178,7 +178,7 @@ class Mark(Event, frozen=True, tag="mark"):
     who: str | None = None
     agent: str | None = None
     queue: str | None = None
-    evidence: tuple[Said, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
     grave: bool = False
     answers: bool = False
 

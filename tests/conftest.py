@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from rich.console import Console
 
+from streams import cli
 from streams.shell.kafka import EmbeddedKafka
 
 #: Jars are fetched once for the work tree, not once a run.
@@ -31,3 +33,34 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def prefix() -> str:
     """Put before topic and group names, so that tests on one broker never meet."""
     return f"t{uuid.uuid4().hex[:8]}-"
+
+
+class Result(NamedTuple):
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """``sansheng …`` in an empty folder with no variable set but those that are given."""
+    for name in [name for name in os.environ if name.startswith("SANSHENG_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+    def sansheng(*arguments: str | Path, **variables: str) -> Result:
+        with monkeypatch.context() as here:
+            for name, value in variables.items():
+                here.setenv(name, value)
+            here.setattr("sys.argv", ["sansheng", *map(str, arguments)])
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        code = ended.value.code
+        return Result(code if isinstance(code, int) else 0, *capsys.readouterr())
+
+    return sansheng

@@ -9,21 +9,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from bench.day import write_day
-from streams import cli
 from streams.backtest import command
 from streams.backtest.judge import Books
 from streams.backtest.run import Outcome, Row, backtest, chosen
 from streams.replay import read_record, replay
 from streams.rulebook.book import load
+from tests.conftest import Run
 from tests.wall_screenshots import CHROMIUM_FLAGS, chromium
 
 CAPTURES = Path(__file__).parent / "traces" / "asterisk"
@@ -398,40 +399,19 @@ def test_no_rule_crowds_another_out_of_the_pictures(tmp_path: Path, trace: Trace
 # ------------------------------------------------------------------------------------------ the command line
 
 
-class Result(NamedTuple):
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Result]
-
-
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    """``sansheng replay …`` in an empty folder with no variable set."""
-    for name in [name for name in os.environ if name.startswith("SANSHENG_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-
-    def sansheng(*arguments: str | Path) -> Result:
-        with monkeypatch.context() as here:
-            here.setattr("sys.argv", ["sansheng", "replay", *map(str, arguments)])
-            with pytest.raises(SystemExit) as ended:
-                cli.main()
-        code = ended.value.code
-        return Result(code if isinstance(code, int) else 0, *capsys.readouterr())
-
-    yield sansheng
+def cli_replay(run: Run) -> Run:
+    """``sansheng replay …``."""
+    return partial(run, "replay")
 
 
-def test_the_table_names_each_rule_and_the_sums(run: Run, tmp_path: Path, trace: Trace) -> None:
+def test_the_table_names_each_rule_and_the_sums(cli_replay: Run, tmp_path: Path, trace: Trace) -> None:
     trace.rings("a", 0, 8)
     trace.ends("a", 30)
     trace.write()
-    done = run(trace.path, "--rulebook", book(tmp_path, "new", LOWERED), "--against", "default", "--workers", "1")
+    done = cli_replay(
+        trace.path, "--rulebook", book(tmp_path, "new", LOWERED), "--against", "default", "--workers", "1"
+    )
     assert done.code == 0
     line = next(line for line in done.out.splitlines() if "ring-over-three" in line)
     assert re.findall(r"│ (\d+) ", line) == ["0", "1", "1", "0", "0", "1", "0"]
@@ -440,12 +420,14 @@ def test_the_table_names_each_rule_and_the_sums(run: Run, tmp_path: Path, trace:
     assert done.err == ""
 
 
-def test_ndjson_is_an_object_a_rule_and_then_an_object_a_changed_alert(run: Run, tmp_path: Path, trace: Trace) -> None:
+def test_ndjson_is_an_object_a_rule_and_then_an_object_a_changed_alert(
+    cli_replay: Run, tmp_path: Path, trace: Trace
+) -> None:
     trace.rings("a", 0, 8)
     trace.ends("a", 30)
     trace.write()
     new = book(tmp_path, "new", LOWERED)
-    done = run(trace.path, "--rulebook", new, "--against", "default", "--format", "ndjson", "--html", "r.html")
+    done = cli_replay(trace.path, "--rulebook", new, "--against", "default", "--format", "ndjson", "--html", "r.html")
     objects = [json.loads(line) for line in done.out.splitlines()]
     rules, alerts = objects[:-1], objects[-1:]
     assert {each["type"] for each in rules} == {"rule"}
@@ -488,7 +470,7 @@ def test_ndjson_is_an_object_a_rule_and_then_an_object_a_changed_alert(run: Run,
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_line_that_cannot_be_read_is_told_with_its_place_and_stops_nothing(
-    run: Run, tmp_path: Path, trace: Trace, workers: str
+    cli_replay: Run, tmp_path: Path, trace: Trace, workers: str
 ) -> None:
     for n in range(15):
         trace.rings(f"a{n}", n, 8)
@@ -500,7 +482,7 @@ def test_a_line_that_cannot_be_read_is_told_with_its_place_and_stops_nothing(
         trace.ends(f"a{n}", n + 40)
     trace.write()
     new = book(tmp_path, "new", LOWERED)
-    done = run(trace.path, "--rulebook", new, "--against", "default", "--workers", workers)
+    done = cli_replay(trace.path, "--rulebook", new, "--against", "default", "--workers", workers)
     assert done.code == 0
     places = [line.partition(": ")[0] for line in done.err.splitlines()[:-1]]
     assert sorted(places) == [f"{trace.path}:{number}" for number in (46, 47, 48, 49)]
@@ -509,11 +491,11 @@ def test_a_line_that_cannot_be_read_is_told_with_its_place_and_stops_nothing(
     assert "15 calls" in done.out
 
 
-def test_every_fault_of_both_books_is_told(run: Run, tmp_path: Path, trace: Trace) -> None:
+def test_every_fault_of_both_books_is_told(cli_replay: Run, tmp_path: Path, trace: Trace) -> None:
     trace.rings("a", 0, 8)
     trace.write()
     old, new = book(tmp_path, "old", "change: {no-such: {}}"), book(tmp_path, "new", "chnge: {}", "rules: {}\nwhat: 1")
-    done = run(trace.path, "--rulebook", new, "--against", old)
+    done = cli_replay(trace.path, "--rulebook", new, "--against", old)
     assert (done.code, done.out) == (2, "")
     assert {line.partition(":")[0] for line in done.err.splitlines()} == {"--against", "--rulebook"}
     assert "unknown rule 'no-such'" in done.err
@@ -521,66 +503,66 @@ def test_every_fault_of_both_books_is_told(run: Run, tmp_path: Path, trace: Trac
     assert "unknown section 'what'" in done.err
 
 
-def test_the_same_book_twice_is_said_to_be_nothing_to_compare(run: Run, tmp_path: Path, trace: Trace) -> None:
+def test_the_same_book_twice_is_said_to_be_nothing_to_compare(cli_replay: Run, tmp_path: Path, trace: Trace) -> None:
     trace.rings("a", 0, 8)
     trace.write()
     new = book(tmp_path, "new", LOWERED)
     for given in (("--rulebook", new, "--against", new), ("--against", "default")):
-        done = run(trace.path, *given)
+        done = cli_replay(trace.path, *given)
         assert done.code == 2
         assert "are the same" in done.err
-    done = run(trace.path, "--rulebook", new, "--against", book(tmp_path, "copy", LOWERED))
+    done = cli_replay(trace.path, "--rulebook", new, "--against", book(tmp_path, "copy", LOWERED))
     assert done.code == 0
     assert "both books say the same" in done.err
 
 
-def test_no_trace_and_no_call_are_said(run: Run, tmp_path: Path) -> None:
+def test_no_trace_and_no_call_are_said(cli_replay: Run, tmp_path: Path) -> None:
     new, empty = book(tmp_path, "new", LOWERED), tmp_path / "empty"
     empty.mkdir()
-    done = run(empty, "--rulebook", new, "--against", "default")
+    done = cli_replay(empty, "--rulebook", new, "--against", "default")
     assert (done.code, done.err) == (2, f"no trace in {empty}: looked for .ndjson and .jsonl files\n")
     (empty / "x.ndjson").write_text("\n")
-    done = run(empty, "--rulebook", new, "--against", "default")
+    done = cli_replay(empty, "--rulebook", new, "--against", "default")
     assert (done.code, done.err) == (1, "there is no call in these traces: nothing was compared\n")
 
 
-def test_a_report_needs_a_back_test_and_a_folder(run: Run, tmp_path: Path, trace: Trace) -> None:
+def test_a_report_needs_a_back_test_and_a_folder(cli_replay: Run, tmp_path: Path, trace: Trace) -> None:
     trace.rings("a", 0, 8)
     trace.write()
-    assert run(trace.path, "--html", "r.html").code == 2
+    assert cli_replay(trace.path, "--html", "r.html").code == 2
     new = book(tmp_path, "new", LOWERED)
-    done = run(trace.path, "--rulebook", new, "--against", "default", "--html", "nowhere/r.html")
+    done = cli_replay(trace.path, "--rulebook", new, "--against", "default", "--html", "nowhere/r.html")
     assert (done.code, done.err) == (2, "--html: there is no folder nowhere\n")
-    done = run(trace.path, "--rulebook", new, "--against", "default", "--html", tmp_path)
+    done = cli_replay(trace.path, "--rulebook", new, "--against", "default", "--html", tmp_path)
     assert (done.code, done.err) == (2, f"--html: {tmp_path} cannot be written\n")
 
 
-def test_what_cannot_be_read_twice_is_refused(run: Run, tmp_path: Path) -> None:
+def test_what_cannot_be_read_twice_is_refused(cli_replay: Run, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    done = run(tmp_path / "pipe", "--rulebook", book(tmp_path, "new", LOWERED), "--against", "default")
+    done = cli_replay(tmp_path / "pipe", "--rulebook", book(tmp_path, "new", LOWERED), "--against", "default")
     assert done.code == 2
     assert "not a file that can be read twice" in done.err
 
 
-def test_a_worker_that_dies_is_told(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_dies_is_told(cli_replay: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any, **__: Any) -> Outcome:
         raise BrokenProcessPool
 
     monkeypatch.setattr(command, "backtest", broken)
     (tmp_path / "x.ndjson").write_text("\n")
-    done = run(tmp_path / "x.ndjson", "--rulebook", book(tmp_path, "new", LOWERED), "--against", "default")
+    done = cli_replay(tmp_path / "x.ndjson", "--rulebook", book(tmp_path, "new", LOWERED), "--against", "default")
     assert done.code == 1
     assert "try fewer --workers" in done.err
 
 
-def test_captures_are_back_tested_and_each_moment_is_a_line_of_the_capture(run: Run, tmp_path: Path) -> None:
+def test_captures_are_back_tested_and_each_moment_is_a_line_of_the_capture(cli_replay: Run, tmp_path: Path) -> None:
     folder = tmp_path / "captures"
     folder.mkdir()
     for name in ("b_slow_answer_agent_hangs_up", "e_hold"):
         (folder / f"{name}.jsonl").write_bytes((CAPTURES / f"{name}.jsonl").read_bytes())
     (folder / "notes.truth.json").write_text("{}")
     new = book(tmp_path, "new", "change: {ring-over-three: {thresholds: [{after: 3 s, severity: warning}]}}")
-    done = run(folder, "--from", "asterisk", "--rulebook", new, "--against", "default", "--format", "ndjson")
+    done = cli_replay(folder, "--from", "asterisk", "--rulebook", new, "--against", "default", "--format", "ndjson")
     assert done.code == 0
     alerts = [each for each in map(json.loads, done.out.splitlines()) if each["type"] == "alert"]
     assert alerts
@@ -589,9 +571,9 @@ def test_captures_are_back_tested_and_each_moment_is_a_line_of_the_capture(run: 
         assert json.loads(lines[alert["line"] - 1])["t"] <= alert["at"] + 0.2
 
 
-def test_captures_without_their_option_are_recognised(run: Run, tmp_path: Path) -> None:
+def test_captures_without_their_option_are_recognised(cli_replay: Run, tmp_path: Path) -> None:
     new = book(tmp_path, "new", LOWERED)
-    done = run(CAPTURES / "e_hold.jsonl", "--rulebook", new, "--against", "default")
+    done = cli_replay(CAPTURES / "e_hold.jsonl", "--rulebook", new, "--against", "default")
     assert done.code == 1
     assert "add `--from asterisk`" in done.err
 
@@ -618,6 +600,9 @@ def test_ctrl_c_ends_the_command_and_its_processes(tmp_path: Path) -> None:
         os.killpg(running.pid, signal.SIGINT)  # as a terminal does: all of them
         out, err = running.communicate(timeout=60)
         assert (running.returncode, out, err) == (130, "", "stopped; nothing was written\n")
+        until = time.monotonic() + 20  # the last of them notices a moment later that it is alone
+        while group(running.pid) and time.monotonic() < until:
+            time.sleep(0.1)
         assert group(running.pid) == []
         assert not (tmp_path / "r.html").exists()
     finally:
@@ -648,7 +633,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-def report(run: Run, tmp_path: Path, trace: Trace) -> Path:
+def report(cli_replay: Run, tmp_path: Path, trace: Trace) -> Path:
     """Four changed calls, of which three are drawn."""
     trace.rings("a<b>'\"&", 0, 8)
     trace.says("a<b>'\"&", 12, "喂,我没空,打幺三八零零一二三四五六吧")
@@ -660,7 +645,7 @@ def report(run: Run, tmp_path: Path, trace: Trace) -> Path:
     trace.write()
     new = book(tmp_path, "new", f"why: 试行\n{LOWERED}", HOUSE.format(words="没空"))
     old = book(tmp_path, "old", HOUSE.format(words="没有空"))
-    done = run(trace.path, "--rulebook", new, "--against", old, "--html", "report.html", "--pictures", "3")
+    done = cli_replay(trace.path, "--rulebook", new, "--against", old, "--html", "report.html", "--pictures", "3")
     assert done.code == 0
     return tmp_path / "report.html"
 

@@ -2,49 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from streams import cli
 from streams.rulebook.book import load
+from tests.conftest import Run
 
 CAPTURES = Path(__file__).parent / "traces" / "asterisk"
 STRICT = Path(__file__).parent / "rulebooks" / "strict"
-
-
-class Result(NamedTuple):
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    """``sansheng …`` in an empty folder with no variable set but those that are given."""
-    for name in [name for name in os.environ if name.startswith("SANSHENG_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-
-    def sansheng(*arguments: str, **variables: str) -> Result:
-        with monkeypatch.context() as here:
-            for name, value in variables.items():
-                here.setenv(name, value)
-            here.setattr("sys.argv", ["sansheng", *arguments])
-            with pytest.raises(SystemExit) as ended:
-                cli.main()
-        code = ended.value.code
-        return Result(code if isinstance(code, int) else 0, *capsys.readouterr())
-
-    yield sansheng
 
 
 # ---------------------------------------------------------------------------------------------- settings

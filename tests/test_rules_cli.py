@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from streams import cli, terminal, timelines
+from streams import terminal, timelines
 from streams.alerts import AlertChange
 from streams.detectors import KINDS
 from streams.detectors.base import Rule
@@ -21,6 +20,7 @@ from streams.rulebook.book import read
 from streams.rulebook.page import page
 from streams.rulebook.places import places
 from streams.timelines import Timeline
+from tests.conftest import Result, Run
 
 RULES = Path(__file__).parent / "rules"
 DEMO = Path(__file__).parent.parent / "deploy" / "demo" / "short-limits.yaml"
@@ -29,34 +29,12 @@ KNOWN = [rule.id for rule in BOOK.rules]
 TIMELINES = [t for file in timelines.files_in([RULES]) for t in timelines.read(file, KNOWN).timelines]
 
 
-class Result(NamedTuple):
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Result]
-
-
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    """``sansheng rules …`` in an empty folder; the default book is read once for all tests."""
-    for name in [name for name in os.environ if name.startswith("SANSHENG_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+def rules(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """``sansheng rules …``; the default book is read once for all tests."""
     assert DRAFT.faults == []
     monkeypatch.setattr(terminal, "read", lambda overlays: read(overlays) if list(overlays) else (DRAFT, BOOK))
-
-    def sansheng(*arguments: str) -> Result:
-        monkeypatch.setattr("sys.argv", ["sansheng", "rules", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        code = ended.value.code
-        return Result(code if isinstance(code, int) else 0, *capsys.readouterr())
-
-    yield sansheng
+    return partial(run, "rules")
 
 
 RIGHT = """\
@@ -84,8 +62,8 @@ def folder(tmp_path: Path) -> Path:
 # -------------------------------------------------------------------------------------------------- test
 
 
-def test_right_timelines_are_a_line_a_rule(run: Run, folder: Path) -> None:
-    done = run("test")
+def test_right_timelines_are_a_line_a_rule(rules: Run, folder: Path) -> None:
+    done = rules("test")
     assert done == Result(
         0,
         "ok     ring-over-three: 1 of 1 timelines (1 positive, 0 near-miss, 0 exemption)\n"
@@ -94,9 +72,9 @@ def test_right_timelines_are_a_line_a_rule(run: Run, folder: Path) -> None:
     )
 
 
-def test_a_wrong_timeline_is_told_with_all_that_came(run: Run, folder: Path) -> None:
+def test_a_wrong_timeline_is_told_with_all_that_came(rules: Run, folder: Path) -> None:
     (folder / "ring-over-three.yaml").write_text(WRONG)
-    done = run("test")
+    done = rules("test")
     assert done.code == 1
     assert done.out.splitlines()[:4] == [
         "FAILED ring-over-three: 0 of 1 timelines (1 positive, 0 near-miss, 0 exemption)",
@@ -108,45 +86,45 @@ def test_a_wrong_timeline_is_told_with_all_that_came(run: Run, folder: Path) -> 
     assert done.out.endswith("1 rules, 1 timelines, 1 failed\n")
 
 
-def test_a_fault_of_one_file_does_not_hide_the_others(run: Run, folder: Path) -> None:
+def test_a_fault_of_one_file_does_not_hide_the_others(rules: Run, folder: Path) -> None:
     (folder / "long-hold.yaml").write_text(RIGHT.replace("ring-over-three", "long-hold").replace("来电", "来店"))
-    done = run("test")
+    done = rules("test")
     assert done.code == 1
     assert "  tests/rules/long-hold.yaml:5: unknown event '来店' (did you mean `0 s 来电 13800000000`?)" in done.out
     assert "ok     ring-over-three" in done.out
     assert done.out.endswith("1 fault(s) in files\n")
-    assert run("test", "ring-over-three").code == 0
+    assert rules("test", "ring-over-three").code == 0
 
 
-def test_only_the_rules_that_are_named_are_run(run: Run, folder: Path) -> None:
-    assert run("test", "ring-over-three").code == 0
-    done = run("test", "long-hold")
+def test_only_the_rules_that_are_named_are_run(rules: Run, folder: Path) -> None:
+    assert rules("test", "ring-over-three").code == 0
+    done = rules("test", "long-hold")
     assert (done.code, done.err) == (2, "tests/rules: there are no timelines of long-hold\n")
-    done = run("test", "ring-over-tree")
+    done = rules("test", "ring-over-tree")
     assert (done.code, done.err) == (2, "unknown rule 'ring-over-tree' (did you mean ring-over-three?)\n")
 
 
-def test_no_timelines_are_told(run: Run) -> None:
-    done = run("test")
+def test_no_timelines_are_told(rules: Run) -> None:
+    done = rules("test")
     assert (done.code, done.out) == (2, "")
     assert "tests/rules: there are no timelines (give their folder with --timelines)" in done.err
 
 
-def test_folders_add_up_and_an_overlay_is_tried(run: Run, folder: Path, tmp_path: Path) -> None:
+def test_folders_add_up_and_an_overlay_is_tried(rules: Run, folder: Path, tmp_path: Path) -> None:
     more = tmp_path / "more"
     more.mkdir()
     (more / "ring-over-three.yaml").write_text(RIGHT)
-    assert "2 rules, 2 timelines, 0 failed" in run("test", "--timelines", "tests/rules", "--timelines", "more").out
+    assert "2 rules, 2 timelines, 0 failed" in rules("test", "--timelines", "tests/rules", "--timelines", "more").out
     (tmp_path / "site.yaml").write_text("change: {ring-over-three: {thresholds: [{after: 11 s, severity: warning}]}}\n")
-    assert run("test", "--rulebook", "site.yaml").code == 1
+    assert rules("test", "--rulebook", "site.yaml").code == 1
     (folder / "ring-over-three.yaml").write_text(WRONG)
-    assert run("test", "--rulebook", "site.yaml").code == 0
+    assert rules("test", "--rulebook", "site.yaml").code == 0
 
 
-def test_a_retired_rule_is_not_run(run: Run, folder: Path, tmp_path: Path) -> None:
+def test_a_retired_rule_is_not_run(rules: Run, folder: Path, tmp_path: Path) -> None:
     (folder / "ring-over-three.yaml").write_text(WRONG)
     (tmp_path / "site.yaml").write_text("change: {ring-over-three: {status: retired, retired_because: x}}\n")
-    done = run("test", "--rulebook", "site.yaml")
+    done = rules("test", "--rulebook", "site.yaml")
     assert done.code == 0
     assert "-      ring-over-three: retired, its 1 timelines were not run" in done.out
 
@@ -159,8 +137,8 @@ def rows(done: Result) -> list[dict[str, object]]:
     return [json.loads(line) for line in done.out.splitlines()]
 
 
-def test_the_list_has_every_rule_with_its_place_and_timelines(run: Run, folder: Path) -> None:
-    listed = rows(run("list", "--format", "ndjson"))
+def test_the_list_has_every_rule_with_its_place_and_timelines(rules: Run, folder: Path) -> None:
+    listed = rows(rules("list", "--format", "ndjson"))
     assert [row["id"] for row in listed] == KNOWN
     ring = next(row for row in listed if row["id"] == "ring-over-three")
     assert ring["severities"] == [
@@ -183,31 +161,31 @@ def test_the_list_has_every_rule_with_its_place_and_timelines(run: Run, folder: 
     ],
 )
 def test_the_list_is_cut_by_each_filter(
-    run: Run, option: str, value: str, holds: Callable[[dict[str, object]], bool]
+    rules: Run, option: str, value: str, holds: Callable[[dict[str, object]], bool]
 ) -> None:
-    everything = rows(run("list", "--format", "ndjson"))
-    listed = rows(run("list", f"--{option}", value, "--format", "ndjson"))
+    everything = rows(rules("list", "--format", "ndjson"))
+    listed = rows(rules("list", f"--{option}", value, "--format", "ndjson"))
     assert listed == [row for row in everything if holds(row)] != []
 
 
-def test_the_table_has_its_columns_and_counts(run: Run) -> None:
-    done = run("list", "--kind", "lasts", "--chapter", "telephony")
+def test_the_table_has_its_columns_and_counts(rules: Run) -> None:
+    done = rules("list", "--kind", "lasts", "--chapter", "telephony")
     assert done.code == 0
     assert "10 s warning, 20 s critical" in done.out
     assert "002 第19篇 第六十条" in done.out
     assert f"of {len(KNOWN)} rules, rulebook {BOOK.version}" in done.out
 
 
-def test_an_unknown_chapter_is_told_with_the_nearest(run: Run) -> None:
-    done = run("list", "--chapter", "telefony")
+def test_an_unknown_chapter_is_told_with_the_nearest(rules: Run) -> None:
+    done = rules("list", "--chapter", "telefony")
     assert (done.code, done.err) == (2, "unknown chapter 'telefony' (did you mean telephony?)\n")
 
 
 # --------------------------------------------------------------------------------------------------- show
 
 
-def test_a_page_says_everything_that_the_rule_says(run: Run, folder: Path) -> None:
-    done = run("show", "ring-over-three")
+def test_a_page_says_everything_that_the_rule_says(rules: Run, folder: Path) -> None:
+    done = rules("show", "ring-over-three")
     assert done.code == 0
     rule = BOOK.rule("ring-over-three")
     assert rule is not None
@@ -222,23 +200,23 @@ def test_a_page_says_everything_that_the_rule_says(run: Run, folder: Path) -> No
     assert "telephony.yaml:" in done.out
 
 
-def test_a_page_says_what_an_overlay_changed_and_why(run: Run) -> None:
-    done = run("show", "ring-over-three", "--rulebook", str(DEMO))
+def test_a_page_says_what_an_overlay_changed_and_why(rules: Run) -> None:
+    done = rules("show", "ring-over-three", "--rulebook", str(DEMO))
     assert "满 3 秒" in done.out
     assert f"{DEMO.name}:" in done.out
     assert "(原为 [{after: 10 s, severity: warning}, {after: 20 s, severity: critical}])" in done.out
     assert "理由:演示用" in done.out
 
 
-def test_a_page_shows_phrases_that_a_site_added(run: Run, tmp_path: Path) -> None:
+def test_a_page_shows_phrases_that_a_site_added(rules: Run, tmp_path: Path) -> None:
     (tmp_path / "site.yaml").write_text("why: 本地说法\nadd:\n  apology: [不好意思哈]\n")
-    done = run("show", "late-answer-no-apology", "--rulebook", "site.yaml")
+    done = rules("show", "late-answer-no-apology", "--rulebook", "site.yaml")
     assert "不好意思哈" in done.out.split("词语\n")[1].splitlines()[1]
     assert "site.yaml:3  〔apology〕:[不好意思哈](新增)\n      理由:本地说法\n" in done.out
 
 
-def test_every_rule_has_a_page_in_words_without_a_field_left_raw(run: Run) -> None:
-    done = run("show")
+def test_every_rule_has_a_page_in_words_without_a_field_left_raw(rules: Run) -> None:
+    done = rules("show")
     assert done.code == 0
     where = places(DRAFT)
     for rule in BOOK.rules:
@@ -254,8 +232,8 @@ def test_every_kind_says_in_its_own_words_when_it_fires() -> None:
     assert [kind for kind, cls in KINDS.items() if cls.account is Rule.account] == []
 
 
-def test_an_unknown_rule_is_told_with_the_nearest(run: Run) -> None:
-    assert run("show", "ring-over-tree").err == "unknown rule 'ring-over-tree' (did you mean ring-over-three?)\n"
+def test_an_unknown_rule_is_told_with_the_nearest(rules: Run) -> None:
+    assert rules("show", "ring-over-tree").err == "unknown rule 'ring-over-tree' (did you mean ring-over-three?)\n"
 
 
 # ------------------------------------------------------------------------------------------------ explain
@@ -287,10 +265,10 @@ timelines:
 """
 
 
-def test_an_alert_is_explained_by_its_window_words_and_conditions(run: Run, tmp_path: Path) -> None:
+def test_an_alert_is_explained_by_its_window_words_and_conditions(rules: Run, tmp_path: Path) -> None:
     record = record_of(tmp_path, LATE)
     changes = {change.rule: change for change in changes_of(record)}
-    done = run("explain", changes["late-answer-no-apology"].id, record)
+    done = rules("explain", changes["late-answer-no-apology"].id, record)
     assert done.code == 0, done.err
     lines = [line.strip() for line in done.out.splitlines()]
     assert "通话 通话,2026-11-20 10:00:00.0(+0.0 s) 开始" in lines
@@ -301,97 +279,101 @@ def test_an_alert_is_explained_by_its_window_words_and_conditions(run: Run, tmp_
     assert "是  lasted: 10 s  12.0 s" in lines
 
 
-def test_a_rule_that_gave_no_alert_is_explained_too(run: Run, tmp_path: Path) -> None:
+def test_a_rule_that_gave_no_alert_is_explained_too(rules: Run, tmp_path: Path) -> None:
     record = record_of(tmp_path, LATE.replace("您好,请问有什么可以帮您", "让您久等了,您好"))
-    done = run("explain", "--rule", "late-answer-no-apology", "--call", "通话", record)
+    done = rules("explain", "--rule", "late-answer-no-apology", "--call", "通话", record)
     assert done.code == 0, done.err
     assert "没有报警;到记录结束时" in done.out
     assert "“久等”" in done.out
-    done = run("explain", "--rule", "long-hold", "--call", "通话", record)
+    done = rules("explain", "--rule", "long-hold", "--call", "通话", record)
     assert "否  phase: held  通话中没有出现过" in done.out
 
 
 BEGINS = ["0 s 来电 13800000000", "0 s 响铃 8026", "2 s 接听 8026"]
 
 
-def explained(run: Run, tmp_path: Path, rule: str, *events: str) -> list[str]:
+def explained(rules: Run, tmp_path: Path, rule: str, *events: str) -> list[str]:
     """What ``explain --rule`` says of a call."""
     listed = "".join(f"      - {event}\n" for event in (*BEGINS, *events))
     text = f"rule: {rule}\ntimelines:\n  - name: one\n    proves: near-miss\n    expect: []\n    events:\n{listed}"
-    done = run("explain", "--rule", rule, "--call", "通话", record_of(tmp_path, text))
+    done = rules("explain", "--rule", rule, "--call", "通话", record_of(tmp_path, text))
     assert done.code == 0, done.err
     return [line.strip() for line in done.out.splitlines()]
 
 
-def test_lasts_tells_each_stretch_and_how_long_it_was(run: Run, tmp_path: Path) -> None:
-    said = explained(run, tmp_path, "long-hold", "10 s 保持", "70 s 恢复", "80 s 保持", "180 s 恢复", "200 s 挂机 客户")
+def test_lasts_tells_each_stretch_and_how_long_it_was(rules: Run, tmp_path: Path) -> None:
+    said = explained(
+        rules, tmp_path, "long-hold", "10 s 保持", "70 s 恢复", "80 s 保持", "180 s 恢复", "200 s 挂机 客户"
+    )
     assert "否  phase: held  10:00:10.0(+10.0 s) 至 10:01:10.0(+70.0 s),1 分钟" in said
     assert "是  phase: held  10:01:20.0(+80.0 s) 至 10:03:00.0(+180.0 s),1 分 40 秒" in said
     assert "是  after: 90 s (notice)  10:02:50.0(+170.0 s)" in said
     assert any(line.startswith("10:02:50.0(+170.0 s)  提示  8026 号坐席已让客户保持等待") for line in said)
 
 
-def test_silence_tells_whether_both_were_heard(run: Run, tmp_path: Path) -> None:
+def test_silence_tells_whether_both_were_heard(rules: Run, tmp_path: Path) -> None:
     talk = ("3 s - 5 s 坐席: 您好", "6 s - 8 s 客户: 你好")
-    said = explained(run, tmp_path, "dead-air", *talk, "19 s - 21 s 坐席: 再见", "22 s 挂机 客户")
+    said = explained(rules, tmp_path, "dead-air", *talk, "19 s - 21 s 坐席: 再见", "22 s 挂机 客户")
     assert "是  heard: both  坐席是,客户是" in said
     said = explained(
-        run, tmp_path, "dead-air", *talk, "8 s - 19 s 听不到 客户", "19 s - 21 s 坐席: 再见", "22 s 挂机 客户"
+        rules, tmp_path, "dead-air", *talk, "8 s - 19 s 听不到 客户", "19 s - 21 s 坐席: 再见", "22 s 挂机 客户"
     )
     assert "否  heard: both  坐席是,客户无从得知" in said
-    said = explained(run, tmp_path, "dead-air", *talk, "12 s - 14 s 坐席: 再见", "15 s 挂机 客户")
+    said = explained(rules, tmp_path, "dead-air", *talk, "12 s - 14 s 坐席: 再见", "15 s 挂机 客户")
     assert "否  phase: silence  10:00:08.0(+8.0 s) 至 10:00:12.0(+12.0 s),4 秒" in said
 
 
-def test_says_tells_what_was_said_and_that_it_was_the_other_one(run: Run, tmp_path: Path) -> None:
-    said = explained(run, tmp_path, "forbidden-arrogance", "5 s - 8 s 坐席: 不行就是不行", "20 s 挂机 客户")
+def test_says_tells_what_was_said_and_that_it_was_the_other_one(rules: Run, tmp_path: Path) -> None:
+    said = explained(rules, tmp_path, "forbidden-arrogance", "5 s - 8 s 坐席: 不行就是不行", "20 s 挂机 客户")
     assert any(line.startswith("是  words: ") and "10:00:08.0(+8.0 s) 不行就是不行" in line for line in said)
-    said = explained(run, tmp_path, "forbidden-arrogance", "5 s - 8 s 客户: 不行就是不行", "20 s 挂机 客户")
+    said = explained(rules, tmp_path, "forbidden-arrogance", "5 s - 8 s 客户: 不行就是不行", "20 s 挂机 客户")
     assert any("只有对方说过:客户 10:00:05.0(+5.0 s)“不行就是不行”" in line for line in said)
 
 
-def test_must_say_tells_words_that_came_outside_the_window(run: Run, tmp_path: Path) -> None:
-    said = explained(run, tmp_path, "hold-without-consent", "30 s 保持", "40 s 恢复", "41 s 坐席: 请稍等", "60 s 听到")
+def test_must_say_tells_words_that_came_outside_the_window(rules: Run, tmp_path: Path) -> None:
+    said = explained(
+        rules, tmp_path, "hold-without-consent", "30 s 保持", "40 s 恢复", "41 s 坐席: 请稍等", "60 s 听到"
+    )
     assert any(line.startswith("否  words: ") and line.endswith(";都不在时限内") for line in said)
-    said = explained(run, tmp_path, "hold-without-consent", "20 s 挂机 客户")
+    said = explained(rules, tmp_path, "hold-without-consent", "20 s 挂机 客户")
     assert "否  anchor: held  没有发生过" in said
 
 
-def test_must_not_tells_who_hung_up_and_each_exemption(run: Run, tmp_path: Path) -> None:
+def test_must_not_tells_who_hung_up_and_each_exemption(rules: Run, tmp_path: Path) -> None:
     said = explained(
-        run, tmp_path, "agent-hung-up-first", "5 s 坐席: 您好", "8 s 客户: 喂", "20 s 听到", "20 s 挂机 坐席"
+        rules, tmp_path, "agent-hung-up-first", "5 s 坐席: 您好", "8 s 客户: 喂", "20 s 听到", "20 s 挂机 坐席"
     )
     assert "是  ended_by: agent  10:00:20.0(+20.0 s) 坐席挂机" in said
     assert "否  unless" in said
     assert any(line.startswith("否  said: any farewell by agent  没有说过") for line in said)
 
 
-def test_procedure_tells_how_far_it_came(run: Run, tmp_path: Path) -> None:
+def test_procedure_tells_how_far_it_came(rules: Run, tmp_path: Path) -> None:
     prompts = ("3 s - 4 s 坐席: 您好", "10 s - 11 s 坐席: 您好", "17 s 听到", "18 s 挂机 坐席")
-    said = explained(run, tmp_path, "silent-call-procedure", *prompts)
+    said = explained(rules, tmp_path, "silent-call-procedure", *prompts)
     assert "是  trigger: silent  没有出声" in said
     assert "否  steps: 3  走完 2 步;坐席 10:00:03.0(+3.0 s)“您好”;坐席 10:00:10.0(+10.0 s)“您好”" in said
-    said = explained(run, tmp_path, "silent-call-procedure", "6 s - 7 s 客户: 喂", *prompts)
+    said = explained(rules, tmp_path, "silent-call-procedure", "6 s - 7 s 客户: 喂", *prompts)
     assert "否  trigger: silent  10:00:06.0(+6.0 s) 出声" in said
 
 
-def test_measure_tells_the_worst_figure_of_a_call_that_is_over(run: Run, tmp_path: Path) -> None:
+def test_measure_tells_the_worst_figure_of_a_call_that_is_over(rules: Run, tmp_path: Path) -> None:
     over = [f"{t} s - {t + 8} s 客户 出声" for t in (10, 40)] + [f"{t} s - {t + 8} s 坐席 出声" for t in (15, 45)]
-    said = explained(run, tmp_path, "talk-over", *over, "300 s - 301 s 坐席 出声", "310 s 挂机 客户")
+    said = explained(rules, tmp_path, "talk-over", *over, "300 s - 301 s 坐席 出声", "310 s 挂机 客户")
     assert "否  overlaps of agent: above 3  最突出时 2,10:00:46.5(+46.5 s)" in said
 
 
-def test_surge_tells_the_call_and_the_count_of_its_subject(run: Run, tmp_path: Path) -> None:
+def test_surge_tells_the_call_and_the_count_of_its_subject(rules: Run, tmp_path: Path) -> None:
     second = ("60 s 挂机 客户", "100 s [B] 来电 13800000000", "101 s [B] 接听 8027", "120 s [B] 挂机 客户")
-    said = explained(run, tmp_path, "repeat-caller", *second)
+    said = explained(rules, tmp_path, "repeat-caller", *second)
     assert "是  caller:13800000000: answered  10:00:02.0(+2.0 s)" in said
     assert any(line.startswith("是  at_least: 2 within 86400 s  2 通") for line in said)
     assert [line.split()[1] for line in said if line.startswith(("是  通话 ", "是  B "))] == ["通话", "B"] * 2
 
 
-def test_an_alert_that_is_not_there_is_told_with_those_that_are(run: Run, tmp_path: Path) -> None:
+def test_an_alert_that_is_not_there_is_told_with_those_that_are(rules: Run, tmp_path: Path) -> None:
     record = record_of(tmp_path, LATE)
-    done = run("explain", "0123456789abcdef", record)
+    done = rules("explain", "0123456789abcdef", record)
     assert done.code == 1
     assert "alert '0123456789abcdef' is not in the record; it has " in done.err
     assert {line.split()[0] for line in done.out.splitlines()} == {change.id for change in changes_of(record)}
@@ -407,27 +389,27 @@ def test_an_alert_that_is_not_there_is_told_with_those_that_are(run: Run, tmp_pa
         (["0123456789abcdef", "no.ndjson"], "no such file: no.ndjson"),
     ],
 )
-def test_what_is_missing_is_told(run: Run, tmp_path: Path, arguments: list[str], said: str) -> None:
+def test_what_is_missing_is_told(rules: Run, tmp_path: Path, arguments: list[str], said: str) -> None:
     record = record_of(tmp_path, LATE)
-    done = run("explain", *(record if each == "RECORD" else each for each in arguments))
+    done = rules("explain", *(record if each == "RECORD" else each for each in arguments))
     assert done.code in (1, 2)
     assert said.replace("RECORD", record) in done.err
 
 
-def test_a_capture_is_explained_like_a_record(run: Run) -> None:
+def test_a_capture_is_explained_like_a_record(rules: Run) -> None:
     capture = str(Path(__file__).parent / "traces" / "asterisk" / "d_abandon.jsonl")
-    done = run("explain", "x", capture, "--from", "asterisk")
+    done = rules("explain", "x", capture, "--from", "asterisk")
     assert done.code == 1
-    assert "add `--from asterisk`" in run("explain", "x", capture).err
+    assert "add `--from asterisk`" in rules("explain", "x", capture).err
     alert = done.out.split()[0]
-    assert run("explain", alert, capture, "--from", "asterisk").code == 0
+    assert rules("explain", alert, capture, "--from", "asterisk").code == 0
 
 
-def test_a_rule_that_may_not_fire_says_so(run: Run, tmp_path: Path) -> None:
+def test_a_rule_that_may_not_fire_says_so(rules: Run, tmp_path: Path) -> None:
     (tmp_path / "site.yaml").write_text("change: {late-answer-no-apology: {status: draft}}\n")
     record = record_of(tmp_path, LATE)
     options = ("--rule", "late-answer-no-apology", "--call", "通话", "--rulebook", "site.yaml")
-    assert "规则状态:草稿(不报警)" in run("explain", *options, record).out
+    assert "规则状态:草稿(不报警)" in rules("explain", *options, record).out
 
 
 def changes_of(record: str) -> list[AlertChange]:

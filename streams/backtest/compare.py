@@ -12,7 +12,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from streams.alerts import SEVERITIES, AlertChange, Clause, Evidence, Severity, State
+from streams.alerts import SEVERITIES, AlertChange, Clause, Severity, State
+from streams.events import Evidence
 
 #: Times that differ by no more, seconds, are the same.
 SAME_S = 0.05

@@ -14,13 +14,13 @@ from itertools import chain
 from msgspec import Struct
 from msgspec.structs import replace
 
-from streams.alerts import AlertChange, Evidence
+from streams.alerts import AlertChange
 from streams.backtest.compare import Alert, Change, Count, Place, Side, compare, gather
 from streams.backtest.traces import CallLines, File, Line, read_lines
 from streams.core import Book
 from streams.detectors.base import Rule
 from streams.detectors.conditions import Condition
-from streams.events import Mark, SpeechEnded, SpeechStarted, Transcript
+from streams.events import Evidence, Mark, SpeechEnded, SpeechStarted, Transcript
 from streams.problem import Problem
 from streams.replay import Driver
 from streams.rulebook.book import Rulebook

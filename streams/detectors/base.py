@@ -15,11 +15,11 @@ from typing import Any, ClassVar, Literal
 
 from msgspec import Struct
 
-from streams.alerts import Clause, Evidence, Severity
+from streams.alerts import Clause, Severity
 from streams.call import TABLE
 from streams.detectors.conditions import Condition, Explained, Facts, Moment, Site, all_of, negate
 from streams.detectors.units import Duration
-from streams.events import AnyEvent
+from streams.events import AnyEvent, Evidence
 from streams.talk import GRACE_S, Truth
 
 Status = Literal["draft", "trial", "live", "retired"]

@@ -15,11 +15,10 @@ from typing import Any, Literal, NamedTuple, Protocol
 import msgspec
 from msgspec import Struct
 
-from streams.alerts import Evidence
 from streams.call import Call, Phase
 from streams.days import Calendar, Hours
 from streams.detectors.units import Duration
-from streams.events import Direction, Party, Role
+from streams.events import Direction, Evidence, Party, Role
 from streams.talk import ROLES, Hit, Talk, Truth, heard, listened
 
 _PARTY_ZH: dict[Role, str] = {"agent": "坐席", "customer": "客户"}

@@ -23,7 +23,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from streams.alerts import Evidence, Severity, duration_zh
+from streams.alerts import Severity, duration_zh
 from streams.call import is_telephony
 from streams.detectors.base import (
     PHONE,
@@ -40,7 +40,7 @@ from streams.detectors.base import (
 )
 from streams.detectors.conditions import AnyWords, Condition, Explained, clock, evidence_of, words_of
 from streams.detectors.wording import PARTY_ZH, SEVERITY_ZH, answer_of, condition_zh, truth_of, words_zh
-from streams.events import AnyEvent, Mark, Role
+from streams.events import AnyEvent, Evidence, Mark, Role
 from streams.talk import GRACE_S
 
 #: So many calls of one subject are remembered; more than any threshold that makes sense.
@@ -345,7 +345,7 @@ class Surge(Rule, frozen=True, kw_only=True, tag="surge"):
         self, at: float, severity: Severity, entries: tuple[Entry, ...], mark: Mark | None, nth: int
     ) -> Finding:
         grave = mark is not None and mark.grave and bool(self.says_graver)
-        evidence = tuple(Evidence(s.role, s.text, s.start, s.end, s.match) for s in mark.evidence) if mark else ()
+        evidence = mark.evidence if mark else ()
         return Finding(
             at=at,
             severity=severity,
