@@ -226,7 +226,7 @@ def test_without_a_network_the_in_memory_stand_in_is_used_and_says_so(
         running = embedded.running(stand_in.data)
         assert running is not None
         assert running.engine == "Tansu"
-        assert len(topics.apply(stand_in.bootstrap, topics.specs(2))) == 6
+        assert len(topics.apply(stand_in.bootstrap, topics.specs(2))) == len(topics.specs(2))
         assert topics.check(stand_in.bootstrap, topics.specs(2)) == []
         asyncio.run(send(stand_in.bootstrap, "heartbeats", b"beat"))
         assert asyncio.run(read(stand_in.bootstrap, "heartbeats", 1)) == [b"beat"]
@@ -274,11 +274,13 @@ def test_a_faust_table_comes_back_from_its_changelog_in_a_new_worker(kafka: str,
 FAUST = """
     import sys
     import faust
+    from streams.shell.consumer import mend
 
     kafka, prefix, folder = sys.argv[1:]
     app = faust.App(f"{prefix}app", broker=f"kafka://{kafka}", store="memory://", datadir=folder, web_enabled=False,
                     topic_partitions=2, topic_replication_factor=1, consumer_auto_offset_reset="earliest",
                     topic_disable_leader=True)
+    mend(app)  # or a message sent while partitions change hands may be skipped: nothing is committed yet
     raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
     calls, alerts = app.topic(f"{prefix}calls", **raw), app.topic(f"{prefix}alerts", **raw)
     # a key that recovery cannot decode would stall the worker for ever, with one warning
