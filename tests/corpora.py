@@ -32,7 +32,8 @@ from streams.rulebook.book import Rulebook, load
 from tests.asterisk_tools import NAMES, capture, record
 
 HERE = Path(__file__).parent / "corpora"
-SHARED_SPEECH = Path(__file__).parents[2] / "shared" / "speech"
+#: Texts of 108 spoken sentences with the rule that each breaks, and of real recordings (AISHELL, WenetSpeech, FunASR).
+SPOKEN = HERE / "spoken"
 BEIJING = timezone(timedelta(hours=8))
 #: How fast people speak and how long they wait, as in the recorded calls; how late the recogniser is.
 CHARS_A_SECOND, PAUSE_S, LATE_S = 4.0, 0.5, 0.4
@@ -220,15 +221,13 @@ def captures() -> Iterator[Written]:
 
 
 def manifest() -> list[dict[str, Any]]:
-    """The spoken sentences of the reference material, where it is there."""
-    file = SHARED_SPEECH / "sentences" / "manifest.ndjson"
-    return [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file.exists() else []
+    """The spoken sentences: file, the rule that it breaks or a harmless class, role, text."""
+    return [json.loads(line) for line in (SPOKEN / "sentences.ndjson").read_text("utf-8").splitlines()]
 
 
 def real_transcripts() -> list[str]:
-    """What is said in the real recordings of the reference material, where it is there."""
-    file = SHARED_SPEECH / "real" / "transcripts.tsv"
-    return [line.split("\t")[1] for line in file.read_text("utf-8").splitlines()] if file.exists() else []
+    """What is said in the real recordings."""
+    return [line.split("\t")[1] for line in (SPOKEN / "real.tsv").read_text("utf-8").splitlines()]
 
 
 def judged(book: Rulebook, events: Iterable[AnyEvent]) -> list[AlertChange]:

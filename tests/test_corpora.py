@@ -108,7 +108,6 @@ def _of_words(book: Rulebook, changes: list[AlertChange]) -> Iterator[str]:
             yield change.rule
 
 
-@pytest.mark.skipif(not SPOKEN, reason="the reference material is not here")
 @pytest.mark.parametrize("line", SPOKEN, ids=[line["file"] for line in SPOKEN])
 def test_a_spoken_sentence_fires_exactly_its_rule(book: Rulebook, line: dict[str, str]):
     changes = live(judged(book, well_formed(line["text"], line["role"]).events))
@@ -120,7 +119,6 @@ def test_a_spoken_sentence_fires_exactly_its_rule(book: Rulebook, line: dict[str
     assert list(_of_words(book, changes)) == ([rule.id] if fires else []), told(changes)
 
 
-@pytest.mark.skipif(not SPOKEN, reason="the reference material is not here")
 @pytest.mark.parametrize("role", ["agent", "customer"])
 def test_no_rule_fires_on_real_recordings(book: Rulebook, role: str):
     calls = [well_formed(text, role) for text in real_transcripts()]

@@ -14,7 +14,7 @@ from streams import alerts, events
 from streams.alerts import AlertChange
 from streams.events import AnyEvent, SpeechEnded, SpeechStarted, Transcript
 from streams.problem import Problem
-from streams.replay import read_record, replay
+from streams.replay import Driver, read_record, replay
 from streams.rulebook.book import load
 
 CALLS = Path(__file__).parent / "traces" / "speech"
@@ -52,6 +52,16 @@ def test_the_alerts_are_exactly_those_that_an_inspector_writes_down(call: str) -
         if change.rule.startswith("forbidden") or change.rule in ("complaint", "wants-superior", "regulator", "media"):
             assert all(evidence.match in evidence.text for evidence in change.evidence)
             assert change.evidence
+
+
+@pytest.mark.parametrize("call", WRITTEN)
+def test_every_rule_could_be_judged(call: str) -> None:
+    driver = Driver(load())
+    for item in read_record(CALLS / f"{call}.ndjson"):
+        assert not isinstance(item, Problem)
+        driver.feed(item)
+    driver.finish(offered_at(call) + 3600)
+    assert driver.not_judged == []
 
 
 @pytest.mark.parametrize("call", WRITTEN)

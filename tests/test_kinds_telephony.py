@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from streams.alerts import AlertChange, Clause
 from streams.detectors.base import Rule, Sentences
@@ -21,9 +20,9 @@ from streams.detectors.must_not import MustNot
 from streams.detectors.must_say import MustSay
 from streams.detectors.surge import Graver, Surge
 from streams.detectors.units import Duration
-from streams.events import AnyEvent, Role, SpeechEnded, SpeechStarted, Transcript, parse
+from streams.events import AnyEvent, Role, SpeechEnded, SpeechStarted, Transcript
 from streams.replay import Driver
-from streams.rulebook.book import DEFAULT_RULES, Rulebook, load
+from streams.rulebook.book import Rulebook
 from tests.drive import (
     T0,
     answered,
@@ -299,57 +298,3 @@ def test_where_only_sounds_are_heard_these_exempt_and_words_are_not_waited_for()
     silent = [*TALK, *sounds("agent", 3, 5), *sounds("agent", 52, 55), ended(60, "agent")]
     assert told(HUNG_UP, silent) == []
     assert told(HUNG_UP, [*TALK, ended(60, "agent")]) == [("opened", 60)]
-
-
-# ------------------------------------------------------------------------------------------------- recorded calls
-
-#: What an inspector would write down about manners and times in each recorded call: rule, state, severity, second.
-WRITTEN_DOWN: dict[str, list[tuple[str, str, str, float]]] = {
-    "dead-air": [
-        ("dead-air", "opened", "notice", 22.8),
-        ("dead-air", "raised", "warning", 32.8),
-        ("dead-air", "cleared", "warning", 37.6),
-    ],
-    "escalation": [],
-    "good-enquiry": [],
-    "hold-without-consent": [
-        ("hold-without-consent", "opened", "warning", 16.9),
-        ("hold-without-thanks", "opened", "notice", 61.9),
-    ],
-    "late-answer-apology": [
-        ("ring-over-three", "opened", "warning", 10.0),
-        ("ring-over-three", "cleared", "warning", 13.0),
-    ],
-    "late-answer-no-apology": [
-        ("ring-over-three", "opened", "warning", 10.0),
-        ("ring-over-three", "cleared", "warning", 14.0),
-        ("late-answer-no-apology", "opened", "warning", 29.0),
-    ],
-    "look-alikes": [],
-    "rude-agent": [("agent-hung-up-first", "opened", "warning", 27.8)],
-    "silent-call-done-right": [],
-    "silent-call-left-early": [("silent-call-procedure", "opened", "warning", 22.1)],
-}
-
-
-@pytest.mark.skipif(not CALLS.is_dir(), reason="the recorded calls are not here")
-@pytest.mark.parametrize("name", WRITTEN_DOWN)
-def test_recorded_calls_give_what_an_inspector_would_write_down(name: str) -> None:
-    book, mine = load(), chapters()
-    events = [parse(line) for line in (CALLS / f"{name}.ndjson").read_bytes().splitlines()]
-    driver = Driver(book)
-    changes = [c for event in events for c in driver.feed(event)] + driver.finish(events[-1].at + 3600)
-    found = sorted(((c.at - events[0].at), c.rule, c.state, c.severity) for c in changes if c.rule in mine)
-    assert [(rule, state, severity, round(at, 1)) for at, rule, state, severity in found] == WRITTEN_DOWN[name]
-    assert {n.rule for n in driver.not_judged} & mine == set()
-
-
-def test_each_recorded_call_is_written_down() -> None:
-    names = {file.stem for file in CALLS.glob("*.ndjson")} if CALLS.is_dir() else set(WRITTEN_DOWN)
-    assert names == set(WRITTEN_DOWN)
-
-
-def chapters() -> set[str]:
-    """The ids of the rules in the two chapters."""
-    files = [yaml.safe_load((DEFAULT_RULES / name).read_text("utf-8")) for name in CHAPTERS]
-    return {rule["id"] for file in files for rule in file["rules"]}

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-import yaml
 
-from streams.events import parse
 from streams.phrases.match import Matcher
-from streams.replay import Driver
-from streams.rulebook.book import DEFAULT_RULES, load
+from streams.rulebook.book import load
 
 BOOK = load()
 
@@ -127,49 +122,3 @@ def _of_drafts(text: str) -> set[str]:
     """What is found of the sets that only drafts use, which the book does not listen for."""
     sets = {name: BOOK.phrases[name] for name in ("morning-greeting", "offer-rating")}
     return {found.name for found in Matcher(sets).find(text)}
-
-
-# ------------------------------------------------------------------------------------------------- recorded calls
-
-CALLS = Path(__file__).parents[2] / "shared" / "speech" / "calls"
-CHAPTERS = ("courtesy.yaml", "escalation.yaml")
-NO_NUMBER = ("greeting-no-number", "notice")
-#: What an inspector would write down about courtesy and escalation in each recorded call: rule, severity, second.
-WRITTEN_DOWN: dict[str, list[tuple[str, str, float]]] = {
-    "dead-air": [(*NO_NUMBER, 12.0)],
-    "escalation": [
-        ("complaint", "warning", 13.7),
-        ("wants-superior", "critical", 23.1),
-        ("regulator", "critical", 30.9),
-        ("media", "critical", 32.9),
-    ],
-    "good-enquiry": [],
-    "hold-without-consent": [(*NO_NUMBER, 11.0)],
-    "late-answer-apology": [(*NO_NUMBER, 21.0)],
-    "late-answer-no-apology": [(*NO_NUMBER, 22.0)],
-    "look-alikes": [(*NO_NUMBER, 10.0)],
-    "rude-agent": [
-        ("greeting-missing", "warning", 13.0),
-        (*NO_NUMBER, 13.0),
-        ("complaint", "warning", 23.9),
-        ("closing-missing", "warning", 27.8),
-        ("no-read-back", "notice", 27.8),
-        ("no-soothing", "warning", 27.8),
-    ],
-    "silent-call-done-right": [],
-    "silent-call-left-early": [],
-}
-
-
-@pytest.mark.skipif(not CALLS.is_dir(), reason="the recorded calls are not here")
-@pytest.mark.parametrize("name", WRITTEN_DOWN)
-def test_recorded_calls_give_what_an_inspector_would_write_down(name: str):
-    files = [yaml.safe_load((DEFAULT_RULES / chapter).read_text("utf-8")) for chapter in CHAPTERS]
-    mine = {rule["id"] for file in files for rule in file["rules"]}
-    events = [parse(line) for line in (CALLS / f"{name}.ndjson").read_bytes().splitlines()]
-    driver = Driver(BOOK)
-    changes = [c for event in events for c in driver.feed(event)] + driver.finish(events[-1].at + 600)
-    found = [(c.rule, c.severity, round(c.at - events[0].at, 1)) for c in changes if c.rule in mine]
-    assert sorted(found) == sorted(WRITTEN_DOWN[name])
-    assert {n.rule for n in driver.not_judged} & mine == set()
-    assert all(c.trial for c in changes if c.rule in ("greeting-no-number", "no-read-back"))
