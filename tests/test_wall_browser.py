@@ -153,10 +153,10 @@ async def test_an_alert_of_a_rule_on_trial_says_so_where_it_is_shown(show: Open)
     async with running_wall(show_trial=True) as wall:
         wall.floor.begin()
         page = await show(wall.address)
-        wall.floor.alert(change("a1", title="语速过快", at=time.time(), trial=True))
-        wall.floor.alert(change("a2", title="保持过久", at=time.time()))
-        await expect(card(page, "a1").locator(".title")).to_have_text("[试行] 语速过快")
-        await expect(card(page, "a2").locator(".title")).to_have_text("保持过久")
+        wall.floor.alert(change("a1", says="语速过快", at=time.time(), trial=True))
+        wall.floor.alert(change("a2", says="保持过久", at=time.time()))
+        await expect(card(page, "a1").locator(".says")).to_have_text("[试行] 语速过快")
+        await expect(card(page, "a2").locator(".says")).to_have_text("保持过久")
 
 
 async def test_quiet_stale_and_disconnected_are_three_different_screens(show: Open) -> None:

@@ -31,10 +31,9 @@ function wording(alert) {
   return words().lang === "en" && alert.en ? alert.en : alert;
 }
 
-/** The title; of a rule on trial with a word that says so. */
-function titleOf(alert) {
-  const { title } = wording(alert);
-  return alert.trial ? words().onTrial(title) : title;
+/** A text of the alert; of a rule on trial with a word that says so. */
+function marked(alert, text) {
+  return alert.trial ? words().onTrial(text) : text;
 }
 
 function create() {
@@ -158,7 +157,7 @@ function recentLine(alert, zone) {
   line.dataset.severity = alert.severity;
   const [when, title, who, how] = ["when", "title", "who", "how"].map((name) => line.appendChild(make("span", name)));
   put(when, timeOfDay(alert.opened_at, zone));
-  put(title, titleOf(alert));
+  put(title, marked(alert, wording(alert).title));
   put(who, alert.agent ? words().agent(alert.agent) : alert.queue ? words().queue(alert.queue) : "");
   put(how, isOver(alert) ? words().cleared : words().past);
   return line;
@@ -172,8 +171,8 @@ function fill(parts, alert, zone) {
   mark(root, "life", over ? "cleared" : isNow(alert) ? "now" : "past");
   reshape(parts.badge, over ? "check" : alert.severity);
   put(parts.severity, over ? words().cleared : words().severity[alert.severity]);
-  put(parts.title, titleOf(alert));
-  put(parts.says, wording(alert).says);
+  put(parts.title, wording(alert).title);
+  put(parts.says, marked(alert, wording(alert).says));
   put(parts.when, when(alert, zone));
   const who = [alert.agent && words().agent(alert.agent), alert.queue && words().queue(alert.queue)];
   put(parts.who, who.filter(Boolean).join(" · "));

@@ -39,7 +39,7 @@ const zh = {
   outbound: "呼出",
   endedBy: { customer: "客户先挂机", agent: "坐席先挂机", system: "系统释放", nobody: "未接通", gaveUp: "客户放弃" },
   clause: (c) => `《${c.title || c.manual}》${c.section}`,
-  onTrial: (title) => `[试行] ${title}`,
+  onTrial: (text) => `[试行] ${text}`,
   quote: (q) => `“${q}”`,
   state: {
     connecting: "连接中",
@@ -113,7 +113,7 @@ const en = {
     customer: "customer hung up", agent: "agent hung up", system: "released", nobody: "no answer", gaveUp: "abandoned",
   },
   clause: (c) => `${c.title || c.manual}, ${c.section}`,
-  onTrial: (title) => `[on trial] ${title}`,
+  onTrial: (text) => `[on trial] ${text}`,
   quote: (q) => `“${q}”`,
   state: {
     connecting: "Connecting",
