@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import IllegalStateError
 
 from streams.shell import consumer, topics
 
@@ -36,3 +37,31 @@ async def test_going_back_goes_to_the_commit_or_to_the_beginning(
         await consumer._Thread._seek(thread)  # type: ignore[arg-type]
         assert await reader.position(calls) == position
         assert await reader.position(changelog) == 3
+
+
+class Leaving:
+    """A consumer whose partitions go away while it is asked for their commits."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.error, self.sought = error, list[TopicPartition]()
+
+    async def seek_to_committed(self) -> dict[TopicPartition, int | None]:
+        if self.error:
+            raise self.error
+        return {TopicPartition("calls", 0): None, TopicPartition("calls", 1): None}
+
+    def assignment(self) -> set[TopicPartition]:
+        return {TopicPartition("calls", 1)}
+
+    def seek(self, tp: TopicPartition, _offset: int) -> None:
+        self.sought.append(tp)
+
+
+@pytest.mark.parametrize("error", [None, IllegalStateError("Partition is not assigned")])
+async def test_partitions_that_leave_meanwhile_do_not_end_the_worker(error: Exception | None) -> None:
+    leaving = Leaving(error)
+    app = SimpleNamespace(tables=SimpleNamespace(changelog_topics=set()))
+    thread = SimpleNamespace(_ensure_consumer=lambda: leaving, app=app)
+    committed = await consumer._Thread._seek(thread)  # type: ignore[arg-type]
+    assert leaving.sought == ([] if error else [TopicPartition("calls", 1)])
+    assert len(committed) == (0 if error else 2)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import faust
+from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -24,9 +25,13 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
     async def _seek(self) -> Mapping[TP, int]:
         consumer = self._ensure_consumer()
-        committed: Mapping[TP, int] = await consumer.seek_to_committed()
+        try:
+            committed: Mapping[TP, int] = await consumer.seek_to_committed()
+        except IllegalStateError:  # partitions left while it asked for their offsets: the next rebalance seeks again
+            return {}
+        changelogs, own = self.app.tables.changelog_topics, consumer.assignment()
         for tp, offset in committed.items():
-            if not offset and tp.topic not in self.app.tables.changelog_topics:  # those are never committed
+            if not offset and tp in own and tp.topic not in changelogs:  # changelogs are never committed
                 consumer.seek(tp, 0)
         return committed
 
