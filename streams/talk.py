@@ -256,7 +256,7 @@ def listened(talk: Talk, call: Call, role: Role, since: float, until: float, now
     if talk.leg(role).through >= until:
         return Truth.YES
     over = call.ended_at is not None and now >= call.ended_at + GRACE_S
-    if _unfinished(talk.leg(role), until, now):
+    if unfinished(talk.leg(role), until, now):
         return Truth.NEVER if over else Truth.WAIT
     if now >= until + GRACE_S and talk.alive >= until:
         return Truth.YES
@@ -265,7 +265,7 @@ def listened(talk: Talk, call: Call, role: Role, since: float, until: float, now
     return Truth.YES if talk.alive >= call.ended_at - TAIL_S else Truth.NEVER
 
 
-def _unfinished(leg: Leg, until: float, now: float) -> bool:
+def unfinished(leg: Leg, until: float, now: float) -> bool:
     """Whether a sound that began before ``until`` goes on, or has ended so lately that its words may still come."""
     last = next((s for s in reversed(leg.sounds) if s.start < until), None)
     if last is None or (last.end is not None and last.end <= leg.through):

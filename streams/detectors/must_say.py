@@ -11,7 +11,8 @@
 The time before is time in which the two could talk: a hold in between is skipped, so that what was announced before a
 hold still counts for the transfer behind it.
 
-Words that come later than they were said still count for when they were said. What the ears lost is not judged. If the
+Words that come later than they were said still count for when they were said, and a sentence counts for when it began:
+nobody is blamed in the middle of his greeting. What the ears lost is not judged. If the
 customer ends the call before the time is up, nobody is blamed; if the agent does, his time was up.
 """
 
@@ -51,7 +52,7 @@ from streams.detectors.conditions import (
 )
 from streams.detectors.wording import PARTY_ZH, SEVERITY_ZH, answer_of, span_zh, truth_of, words_zh
 from streams.events import AnyEvent, Role
-from streams.talk import Hit, heard, look_again
+from streams.talk import GRACE_S, Hit, heard, look_again, unfinished
 
 Happening = Literal["answered", "held", "resumed", "transferring", "transferred", "ended"]
 _ANCHOR_ZH: dict[Happening, str] = {
@@ -175,7 +176,7 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
     def _account(self, facts: Facts, memory: MustSayMemory, anchor: Anchor) -> Explained:
         since, until = self._window(facts.call, anchor)
         hits = list(facts.talk.hits_of(words_of(self.words).names, self.by))
-        inside = [h for h in hits if h.end >= since and h.start <= until]
+        inside = [h for h in hits if _counts(h, since, until)]
         known = heard(facts.talk, facts.call, self.by, since, until, facts.now)
         said = as_said(words_of(self.words), inside, known)
         because = hits_zh(facts, inside or hits) + (";都不在时限内" if hits and not inside else "")
@@ -218,12 +219,12 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
         since, until = self._window(facts.call, anchor)
         known = heard(facts.talk, facts.call, self.by, since, until, facts.now)
         hits = facts.talk.hits_of(words_of(self.words).names, self.by)
-        said = as_said(words_of(self.words), [h for h in hits if h.end >= since and h.start <= until], known)
+        said = as_said(words_of(self.words), [h for h in hits if _counts(h, since, until)], known)
         if said is Truth.YES:
             return said
         if self._is_moot(facts.call, anchor):
             return Truth.YES
-        if facts.now < until:
+        if facts.now < until or self._may_finish(facts, until):
             return Truth.WAIT
         utterance = (anchor.hit.role, anchor.hit.said) if anchor.hit else None
         moment = Moment(at=anchor.at, agent=anchor.agent, lasted=anchor.lasted, utterance=utterance)
@@ -232,6 +233,13 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
             return Truth.YES
         broken = all_of([applies, Truth.YES if said is Truth.NO else said])
         return Truth.NO if broken is Truth.YES else broken
+
+    def _may_finish(self, facts: Facts, until: float) -> bool:
+        """Who is in the middle of a sentence when his time is up is heard to its end."""
+        ended = facts.call.ended_at
+        if not self.after or (ended is not None and facts.now >= ended + GRACE_S):
+            return False
+        return unfinished(facts.talk.leg(self.by), until, facts.now)
 
     def _is_soon(self, memory: MustSayMemory, anchor: Anchor) -> bool:
         return self.again_after is not None and anchor.at < memory.last + self.again_after
@@ -286,6 +294,11 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
             evidence=evidence_of([anchor.hit] if anchor.hit else []),
             nth=nth,
         )
+
+
+def _counts(hit: Hit, since: float, until: float) -> bool:
+    """Whether the words began in the window, or stand in a sentence that did."""
+    return hit.end >= since and (hit.start <= until or since <= hit.said <= until)
 
 
 def _anchor(anchor: Happening | SaidAnchor) -> str:

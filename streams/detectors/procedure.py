@@ -215,7 +215,7 @@ class Procedure(Rule, frozen=True, kw_only=True, tag="procedure"):
 
     def _tell(self, facts: Facts, memory: ProcedureMemory, found: list[Result]) -> ProcedureMemory:
         """Say that it has begun, and each step."""
-        progress = self._progress(facts, facts.now)
+        progress = self._progress(facts, facts.now if facts.call.ended_at is None else facts.call.ended_at)
         moment = Moment(at=facts.now, agent=facts.call.agent)
         if progress is None and memory.told >= 0:  # the recogniser has taken back the words that began it
             found.append(Finding(at=facts.now, severity=None, agents=self._agents(facts)))
@@ -224,7 +224,7 @@ class Procedure(Rule, frozen=True, kw_only=True, tag="procedure"):
             return memory
         if memory.told < 0 and self.applies(facts, moment) is not Truth.YES:
             return memory
-        at = progress.begun[0].end if memory.told < 0 and not progress.done else progress.last
+        at = progress.last if progress.done else progress.begun[0].end
         found.append(self._finding(facts, progress, at, self.announce, "says_started"))
         return ProcedureMemory(told=progress.done, begun=progress.begun[0].end)
 

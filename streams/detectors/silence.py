@@ -38,7 +38,8 @@ def judge(rule: Lasts, facts: Facts, memory: LastsMemory) -> tuple[LastsMemory, 
     found: list[Result] = []
     stretches = quiets(facts, memory.done)
     if memory.level and all(quiet.start != memory.since for quiet in stretches):
-        memory = _over(facts, memory, facts.now, found)  # a sound was told late: it was no such silence
+        _over(facts, memory, facts.now, found)  # a sound was told late: it was no such silence, maybe a shorter one
+        memory = type(memory)(done=memory.done)
     for quiet in stretches:
         if memory.level and quiet.start != memory.since:
             continue
@@ -107,7 +108,7 @@ def _within(facts: Facts, stretch: Stretch, done: float) -> list[Quiet]:
 def _sounds(facts: Facts, since: float, until: float) -> list[Sound]:
     both = chain(facts.talk.agent.sounds, facts.talk.customer.sounds)
     inside = [s for s in both if s.start < until and (s.end is None or s.end > since)]
-    return sorted(inside, key=lambda s: (s.start, s.end is None))
+    return sorted(inside, key=lambda s: s.start)
 
 
 def _climb(rule: Lasts, facts: Facts, memory: LastsMemory, quiet: Quiet, found: list[Result]) -> LastsMemory:
