@@ -251,9 +251,20 @@ class Lane:
         """Own partitions with messages waiting, and when something was last processed in each."""
         name = self.settings.topic(self.name)
         for partition, (offset, at) in self._processed.items():
-            end = self.app.consumer.highwater(faust.types.TP(name, partition))
+            end = self._end_of(faust.types.TP(name, partition))
             if end is not None and end > offset + 1:
                 yield partition, at
+
+    def _end_of(self, part: faust.types.TP) -> int | None:
+        """The offset behind a partition's last message; None: it is not known, or the partition is not ours (any more).
+
+        The consumer lives in another thread: a partition can leave between the question and the answer.
+        """
+        consumer = self.app.consumer
+        try:
+            return consumer.highwater(part) if part in consumer.assignment() else None
+        except AssertionError:  # that is how aiokafka says it
+            return None
 
 
 def _readable(held: dict[bytes, bytes]) -> Iterator[tuple[bytes, tuple[bytes, CallState]]]:
