@@ -574,6 +574,23 @@ def test_words_that_begin_as_the_time_is_up_are_in_time(start: float, expected: 
     assert told(GREETING, [*TALK, *speaks("agent", start, start + 1, "你好"), *heard(20), ended(60)]) == expected
 
 
+# 2 |answered ..... 9 ■■■■■■■■■■ 10 time is up ■■■■ 14: a sentence begun in time is heard to its end
+#                      marks, and a partial that knows nothing yet; the other ear lives
+@pytest.mark.parametrize(("text", "expected"), [("这里是客服中心,你好", []), ("这里是客服中心,请讲", opened(10))])
+def test_who_speaks_as_his_time_is_up_is_heard_out(text: str, expected: list[Any]) -> None:
+    begun = [*TALK, starts(9), said(9, 11, "这里是", final=False), *through(16, "customer")]
+    assert judged_live(GREETING, [*begun, *through(20, "customer")]) == []
+    whole = [*begun, stops(14), said(9, 14, text, lag=0.4)]
+    assert told(GREETING, [*whole, *heard(30), ended(60)]) == expected
+    assert judged_live(GREETING, [*whole, *heard(20)]) == expected
+
+
+# the same, and the call ends in the middle of the sentence: its words never come
+def test_a_sentence_that_the_end_cuts_off_is_not_judged() -> None:
+    record = [*TALK, starts(9), *through(16, "customer"), ended(20)]
+    assert told(GREETING, record) == [("not judged", 10)]
+
+
 # 2 |answered ...... 10: the customer hangs up a moment before, blames nobody; at 10 the agent has had his time
 @pytest.mark.parametrize(
     ("end", "by", "expected"),
