@@ -127,16 +127,36 @@ class SpeechEnded(Event, frozen=True, tag="speech.ended"):
 
 
 class Word(Struct, frozen=True, omit_defaults=True):
-    """One recognised word; ``start`` and ``end`` in Unix seconds."""
+    """One recognised word; ``start`` and ``end`` in Unix seconds.
+
+    ``sound``: toned pinyin with a space between syllables (``ni3 hao3``), where the recogniser heard the sound itself
+    and not the characters.
+    """
 
     text: str
     start: Seconds
     end: Seconds
     confidence: Share | None = None
+    sound: str | None = None
+
+
+#: What is hidden in a transcript before it is published.
+PersonalKind = Literal["phone", "id_card", "bank_card", "plate", "address", "name", "number"]
+
+
+class Masked(Struct, frozen=True):
+    """The characters ``start`` to ``end`` of a transcript's text are stars: personal data of that kind stood there."""
+
+    kind: PersonalKind
+    start: Annotated[int, Meta(ge=0)]
+    end: Annotated[int, Meta(ge=0)]
 
 
 class Transcript(Event, frozen=True, tag="transcript"):
-    """Words of one party. ``through``: everything this party said up to then has been heard and published."""
+    """Words of one party. ``through``: everything this party said up to then has been heard and published.
+
+    ``by_sound``: the recogniser heard syllables (``words[].sound``); the characters are a reading of them, for people.
+    """
 
     role: Role
     text: str
@@ -146,6 +166,30 @@ class Transcript(Event, frozen=True, tag="transcript"):
     through: Seconds | None = None
     confidence: Share | None = None
     words: tuple[Word, ...] = ()
+    masked: tuple[Masked, ...] = ()
+    by_sound: bool = False
+
+
+class Spotted(Event, frozen=True, tag="phrase.spotted"):
+    """A phrase of the rulebook was heard by a spotter, while the sentence goes on.
+
+    ``text`` is the phrase in characters. ``final``: it stands by itself; otherwise the final transcript of that time
+    confirms or withdraws it.
+    """
+
+    role: Role
+    text: str
+    start: Seconds
+    end: Seconds
+    final: bool = False
+    confidence: Share | None = None
+
+
+class LegTapped(Event, frozen=True, tag="leg.tapped"):
+    """The sound of one party of this call comes in under the name ``leg`` (the UUID of an AudioSocket)."""
+
+    role: Role
+    leg: Id
 
 
 class Gap(Event, frozen=True, tag="gap"):
@@ -201,6 +245,8 @@ AnyEvent = (
     | SpeechStarted
     | SpeechEnded
     | Transcript
+    | Spotted
+    | LegTapped
     | Gap
     | Mark
     | Tick

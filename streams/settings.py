@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
@@ -80,6 +80,33 @@ class MetricsSettings(BaseModel):
     detect: int = Field(9301, ge=0, le=65535)
     asterisk: int = Field(9302, ge=0, le=65535)
     wall: int = Field(9303, ge=0, le=65535)
+    listen: int = Field(9304, ge=0, le=65535)
+    recognise: int = Field(9310, ge=0, le=65535, description="of the first recogniser process; the next ones follow")
+
+
+class EarsSettings(BaseModel):
+    """The recognisers (``sansheng recognise``, ``sansheng hear``)."""
+
+    model_config = {"extra": "forbid"}
+    recogniser: Literal["sherpa", "vosk"] = Field("sherpa", description="the engine that hears words")
+    model: str = Field("", description="name of a model in a models folder, or a path; empty: the engine's first one")
+    phrases: Literal["recogniser", "spotter", "both"] = Field(
+        "both", description="who hears phrases; the spotter needs a model of sherpa's"
+    )
+    grammar: tuple[str, ...] = Field((), description="Vosk: hear only these words")
+    partial_every_s: float = Field(0.5, gt=0, le=10, description="unfinished sentences are told so often at most")
+    workers: int = Field(1, ge=0, le=64, description="recogniser processes that `up` starts")
+    behind_s: float = Field(20, gt=0, le=600, description="audio older than that is skipped, with a gap: want of CPU")
+
+
+class ListenSettings(BaseModel):
+    """The gateway of audio (``sansheng listen``)."""
+
+    model_config = {"extra": "forbid"}
+    host: str = Field("127.0.0.1", description="address to bind; loopback unless told otherwise")
+    audiosocket: int = Field(9092, ge=0, le=65535, description="port of Asterisk AudioSocket; 0: any free port")
+    websocket: int = Field(2700, ge=0, le=65535, description="port of the websocket protocols; 0: any free port")
+    token: SecretStr = Field(SecretStr(""), description="what a websocket client must show; empty: loopback only")
 
 
 class Settings(BaseSettings):
@@ -102,7 +129,10 @@ class Settings(BaseSettings):
         0.1, ge=0, le=5, description="how long after a deadline its tick is sent, so that events under way come first"
     )
     ahead_s: float = Field(60, gt=0, description="an event later than the broker's clock by more is refused")
+    models: Path | None = Field(None, description="a folder of speech models, looked at first")
     asterisk: AsteriskSettings = AsteriskSettings()
+    listen: ListenSettings = ListenSettings()
+    ears: EarsSettings = EarsSettings()
     wall: WallSettings = WallSettings()
     metrics: MetricsSettings = MetricsSettings()
 

@@ -1,0 +1,1 @@
+"""Where sound comes from: protocols of PBXs and clients, and files. Each gives frames of a leg."""
