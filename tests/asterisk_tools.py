@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from streams.events import AnyEvent, to_dict
+from streams.events import AnyEvent, LegTapped, to_dict
 from streams.telephony.asterisk import Translator
 
 HERE = Path(__file__).parent
@@ -47,9 +47,9 @@ def record(blocks: Iterable[tuple[float, Block]], translator: Translator | None 
 
 
 def calls_of(events: Iterable[AnyEvent]) -> dict[str, list[dict[str, Any]]]:
-    """The record by call, as dicts, each call in the order of ``at``."""
+    """The record by call, as dicts, each call in the order of ``at``. Taps apart: one alone makes no call."""
     calls: dict[str, list[dict[str, Any]]] = {}
-    for event in events:
+    for event in (event for event in events if not isinstance(event, LegTapped)):
         calls.setdefault(event.call, []).append(to_dict(event))
     return {call: sorted(rows, key=lambda row: row["at"]) for call, rows in calls.items()}
 

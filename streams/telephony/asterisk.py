@@ -27,6 +27,7 @@ from .asterisk_calls import SAME_MOMENT_S, Call, Calls, Transfer
 from .asterisk_channels import Channels, Directory, Leg
 from .asterisk_clock import Clock
 from .asterisk_snapshot import Snapshot
+from .asterisk_taps import Taps
 
 #: between two digits of a feature code, and from the last one to the hold (features.conf: transferdigittimeout)
 CODE_GAP_S = 3.0
@@ -70,6 +71,7 @@ class Translator:
         self._channels = Channels()
         self._directory = Directory(agent_contexts)
         self._calls = Calls(self._channels, self._directory)
+        self._taps = Taps(self._channels, self._directory, self._calls)
         self._snapshot = Snapshot(self._channels, self._directory, self._calls, self)
         self._problems: list[Problem] = []
         self._handlers: dict[str, _Handler] = {
@@ -96,6 +98,7 @@ class Translator:
             self._dispatch(event, block, at)
         else:
             self._problem(f"Event is a {type(event).__name__}, not text", "the block is left out")
+        self._taps.settle(at, self._clock.shift_s)
         return self._calls.take()
 
     def flush(self, now: float | None = None) -> list[AnyEvent]:
@@ -132,7 +135,7 @@ class Translator:
     @property
     def remembered(self) -> int:
         """How much is kept about calls and channels; 0 when all have ended. For tests of leaks."""
-        return len(self._calls) + len(self._channels) + len(self._snapshot)
+        return len(self._calls) + len(self._channels) + len(self._snapshot) + len(self._taps)
 
     # -- dispatch -----------------------------------------------------------------------------------------
 
@@ -170,6 +173,18 @@ class Translator:
 
     def _on_newstate(self, block: Block, at: float) -> None:
         self._see(block)
+
+    def _on_newexten(self, block: Block, at: float) -> None:
+        """Only for taps; where a channel stands in the dialplan is read elsewhere."""
+        leg = self._channels.get(text(block, "Uniqueid"))
+        if leg is not None:
+            self._taps.runs(leg, text(block, "Application"), text(block, "AppData"))
+
+    def _on_chan_spy_start(self, block: Block, at: float) -> None:
+        spy = self._channels.get(text(block, "SpyerUniqueid"))
+        party = self._channels.get(text(block, "SpyeeUniqueid"))
+        if spy is not None and party is not None:
+            self._taps.spies(spy, party)
 
     def _on_rename(self, block: Block, at: float) -> None:
         leg = self._see(block)
@@ -609,6 +624,7 @@ class Translator:
                 self._calls.silent(call, leg.uid)
             else:
                 self._agent_gone(call, leg, at)
+        self._taps.gone(leg)
         self._channels.drop(leg)
 
     def _agent_gone(self, call: Call, leg: Leg, at: float) -> None:
@@ -668,5 +684,7 @@ class Translator:
 
     def _on_core_show_channels_complete(self, block: Block, at: float) -> None:
         self._snapshot.complete(at)
+        for leg in list(self._channels.legs.values()):
+            self._taps.runs(leg, leg.application, leg.data)
 
     _on_status_complete = _on_core_show_channels_complete

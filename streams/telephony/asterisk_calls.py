@@ -29,6 +29,7 @@ from streams.events import (
     CallTransferred,
     CallTransferring,
     Direction,
+    LegTapped,
     MissedReason,
     Party,
     Role,
@@ -354,6 +355,10 @@ class Calls:
                 self._missed(call, ring)
         self._write(CallEnded(call=call.id, at=self._unix(call, at), by=by, cause=cause or None, extra=self._extra()))
         self._forget(call)
+
+    def tapped(self, call: str, role: Role, leg: str, at: float) -> None:
+        """The sound of that party comes in under the name ``leg``. ``at``: Unix seconds."""
+        self._write(LegTapped(call=call, at=round(max(at, 0.0), 6), role=role, leg=leg, extra=self._extra()))
 
     def next_order(self) -> int:
         """A number that grows: decides which of two requests with the same time came first."""
