@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What Sansheng needs from the system: says which Debian package is missing, or installs it when it may.
-#   system.sh run          Java 17+ and Maven, for the embedded Kafka
+#   system.sh run          Java 17+ and Maven, for the embedded Kafka; a language model, to read what was heard by sound
 #   system.sh test         the same, and Chromium with Chinese fonts, for the tests of the wall
 #   system.sh venv FOLDER  a virtual environment with Python 3.11 or newer
 set -euo pipefail
@@ -28,6 +28,12 @@ install_needed() {
   exit 1
 }
 
+want_reading() { # without the model that makes characters of syllables, these are spelt
+  compgen -G "/usr/lib/*/libime/zh_CN.lm" >/dev/null || compgen -G "/usr/lib*/libime/zh_CN.lm" >/dev/null && return
+  (need=(libime-data-language-model) && install_needed) ||
+    echo "going on without it: what is heard by sound will be shown in pinyin" >&2
+}
+
 find_python() {
   for candidate in "${PYTHON:-}" python3.11 python3 python3.12 python3.13; do
     [ -n "$candidate" ] && command -v "$candidate" >/dev/null 2>&1 &&
@@ -46,6 +52,7 @@ run | test)
     [ -n "$(fc-list :lang=zh 2>/dev/null | head -1)" ] || need+=(fontconfig fonts-noto-cjk)
   fi
   install_needed
+  want_reading
   version=$(java_version)
   if [ "${version:-0}" -lt 17 ]; then
     echo "Java $version is too old for Kafka 4: install openjdk-17-jre-headless and make it the default" >&2
