@@ -165,7 +165,10 @@ def wall(kafka: Kafka = None) -> None:
 
 @app.command()
 def up(kafka: Kafka = None, rulebook: Overlays = None) -> None:
-    """Run everything on this machine: the broker (unless --kafka), a worker, the gateway and the wall."""
+    """Run everything on this machine: the broker (unless --kafka), a worker, the gateways, the ears and the wall.
+
+    Calls are listened to where a speech model is present; otherwise they are judged by the telephone alone.
+    """
     from streams.shell import up as system  # noqa: PLC0415 - as above
 
     logs()
@@ -179,7 +182,7 @@ def demo(
     speed: Annotated[float, typer.Option(min=0.1, max=100, help="How fast the recorded traffic is played.")] = 1.0,
     port: Annotated[int | None, typer.Option(help="The wall's port; 0 takes a free one.")] = None,
 ) -> None:
-    """Show the whole system on recorded PBX traffic, until Ctrl-C."""
+    """Show the whole system on recorded PBX traffic and recorded talk, until Ctrl-C."""
     from streams.shell import demo as show  # noqa: PLC0415 - as above
 
     logs()

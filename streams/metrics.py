@@ -55,7 +55,7 @@ TABLE: tuple[Metric, ...] = (
         "Messages that could not be read",
         ("source",),
         (),
-        ("detect", "asterisk"),
+        ("detect", "asterisk", "listen", "recognise"),
     ),
     Metric("sansheng_oddities_total", "counter", "Events whose time had to be set right or came too late"),
     Metric("sansheng_not_judged_total", "counter", "Times that a rule could not be judged: words not heard", ("rule",)),
@@ -74,6 +74,40 @@ TABLE: tuple[Metric, ...] = (
     Metric(
         "sansheng_pbx_events_total", "counter", "Events of the record that the PBX gave", ("type",), (), ("asterisk",)
     ),
+    Metric("sansheng_ears_heard_seconds_total", "counter", "Sound taken from the topic", (), (), ("recognise",)),
+    Metric("sansheng_ears_speech_seconds_total", "counter", "Speech in it", (), (), ("recognise",)),
+    Metric("sansheng_ears_legs", "gauge", "Legs that are being heard", (), (), ("recognise",)),
+    Metric("sansheng_ears_words_total", "counter", "Words of finished sentences", (), (), ("recognise",)),
+    Metric(
+        "sansheng_ears_transcripts_total",
+        "counter",
+        "Transcripts sent: partial, final, or watermark (nothing was said)",
+        ("type",),
+        (),
+        ("recognise",),
+    ),
+    Metric("sansheng_ears_spotted_total", "counter", "Phrases told while they were spoken", (), (), ("recognise",)),
+    Metric("sansheng_ears_gaps_total", "counter", "Stretches that were not heard", ("reason",), (), ("recognise",)),
+    Metric("sansheng_ears_gap_seconds_total", "counter", "Their length", ("reason",), (), ("recognise",)),
+    Metric("sansheng_ears_faults_total", "counter", "Ears that failed and were replaced", (), (), ("recognise",)),
+    Metric(
+        "sansheng_ears_delay_seconds",
+        "histogram",
+        "From a frame's broker time to when what it brought about was sent",
+        (),
+        _QUICK_S,
+        ("recognise",),
+    ),
+    Metric("sansheng_ears_lag_seconds", "gauge", "Age of the sound that is heard now", (), (), ("recognise",)),
+    Metric("sansheng_ears_cpu_share", "gauge", "Share of one core that the process uses", (), (), ("recognise",)),
+    Metric(
+        "sansheng_ears_last_commit_timestamp_seconds",
+        "gauge",
+        "When offsets were last committed",
+        (),
+        (),
+        ("recognise",),
+    ),
     Metric("sansheng_wall_clients", "gauge", "Browsers connected", (), (), ("wall",)),
     Metric("sansheng_wall_refused_total", "counter", "Connections refused", ("reason",), (), ("wall",)),
     Metric("sansheng_wall_changes_total", "counter", "Changes sent to browsers' queues", (), (), ("wall",)),
@@ -89,6 +123,37 @@ TABLE: tuple[Metric, ...] = (
         _QUICK_S,
         ("wall",),
     ),
+    Metric("sansheng_listen_connections", "gauge", "Sources of audio connected", ("source",), (), ("listen",)),
+    Metric(
+        "sansheng_listen_audio_seconds_total", "counter", "Sound that was published", ("source",), (), ("listen",)
+    ),
+    Metric(
+        "sansheng_listen_silence_seconds_total",
+        "counter",
+        "Silence that sources did not send and that was put in its place",
+        ("source",),
+        (),
+        ("listen",),
+    ),
+    Metric(
+        "sansheng_listen_slowed_seconds_total",
+        "counter",
+        "How long clients that send faster than time were made to wait",
+        ("source",),
+        (),
+        ("listen",),
+    ),
+    Metric(
+        "sansheng_listen_faults_total",
+        "counter",
+        "What was wrong with a source of audio (docs/audio.md)",
+        ("source", "reason"),
+        (),
+        ("listen",),
+    ),
+    Metric(
+        "sansheng_listen_reads_calls", "gauge", "1 while `calls` can be read, where taps are told", (), (), ("listen",)
+    ),
 )
 
 
@@ -96,7 +161,7 @@ class Metrics:
     """The metrics of one process, each by its name in ``TABLE``."""
 
     def __init__(self, process: str) -> None:
-        """``process``: detect, asterisk or wall; only its rows are made."""
+        """``process``: detect, asterisk, listen, recognise or wall; only its rows are made."""
         self.process = process
         self.registry = CollectorRegistry()
         self._made = {m.name: self._make(m) for m in TABLE if process in m.where}

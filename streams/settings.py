@@ -88,7 +88,9 @@ class EarsSettings(BaseModel):
     """The recognisers (``sansheng recognise``, ``sansheng hear``)."""
 
     model_config = {"extra": "forbid"}
-    recogniser: Literal["sherpa", "vosk"] = Field("sherpa", description="the engine that hears words")
+    recogniser: Literal["sherpa", "vosk", "scripted"] = Field(
+        "sherpa", description="the engine that hears words; scripted: for tests"
+    )
     model: str = Field("", description="name of a model in a models folder, or a path; empty: the engine's first one")
     phrases: Literal["recogniser", "spotter", "both"] = Field(
         "both", description="who hears phrases; the spotter needs a model of sherpa's"
@@ -130,6 +132,7 @@ class Settings(BaseSettings):
     )
     ahead_s: float = Field(60, gt=0, description="an event later than the broker's clock by more is refused")
     models: Path | None = Field(None, description="a folder of speech models, looked at first")
+    demo_calls: Path | None = Field(None, description="a folder of recorded calls as WAV, for the demo")
     asterisk: AsteriskSettings = AsteriskSettings()
     listen: ListenSettings = ListenSettings()
     ears: EarsSettings = EarsSettings()
@@ -255,6 +258,8 @@ def _flatten(prefix: str, values: dict[str, Any], model: BaseModel) -> list[tupl
     pairs: list[tuple[str, str]] = []
     for name, value in values.items():
         real = getattr(model, name)
+        if real is None:
+            continue  # a variable cannot say that
         if isinstance(real, BaseModel):
             pairs += _flatten(f"{prefix}{name.upper()}__", value, real)
         elif isinstance(real, SecretStr):

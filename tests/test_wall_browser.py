@@ -12,6 +12,7 @@ import pytest
 from playwright.async_api import Browser, Page, WebSocketRoute, async_playwright, expect
 
 from dashboards.wall import hub, server
+from streams.events import Evidence
 from streams.heartbeat import DEAD_AFTER_S
 from tests.wall_screenshots import CHROMIUM_FLAGS, chromium
 from tests.wall_script import Running, change, running_wall
@@ -159,6 +160,17 @@ async def test_an_alert_of_a_rule_on_trial_says_so_where_it_is_shown(show: Open)
         await expect(card(page, "a2").locator(".says")).to_have_text("保持过久")
 
 
+async def test_a_sentence_with_words_written_by_sound_says_so(show: Open) -> None:
+    words = Evidence(role="agent", text="有什么是快说", start=1.0, end=2.0, match="有什么是快说", by_sound=True)
+    async with running_wall() as wall:
+        wall.floor.begin()
+        page = await show(wall.address)
+        wall.floor.alert(change("a1", says="坐席说“有什么是快说”", at=time.time(), evidence=(words,)))
+        wall.floor.alert(change("a2", says="坐席说“有什么事快说”", at=time.time()))
+        await expect(card(page, "a1").locator(".says")).to_have_text("坐席说“有什么是快说”（据音听写）")
+        await expect(card(page, "a2").locator(".says")).to_have_text("坐席说“有什么事快说”")
+
+
 async def test_quiet_stale_and_disconnected_are_three_different_screens(show: Open) -> None:
     async with running_wall() as wall:
         wall.floor.begin()
@@ -202,7 +214,13 @@ async def test_clocks_stop_when_the_server_is_gone_and_all_is_well_when_it_is_ba
 
 
 @pytest.mark.parametrize(
-    ("component", "says"), [("detect", "检测引擎报告故障"), ("asterisk", "话务接口断开")], ids=["detector", "gateway"]
+    ("component", "says"),
+    [
+        ("detect", "检测引擎报告故障"),
+        ("asterisk", "话务接口断开"),
+        ("listen", "语音接入报告故障"),
+        ("recognise", "语音识别报告故障"),
+    ],
 )
 async def test_a_part_in_trouble_is_said_with_its_reason(show: Open, component: Any, says: str) -> None:
     async with running_wall() as wall:

@@ -13,6 +13,7 @@ from dashboards.wall.state import CLEARED_SHOWN_S, ENDED_SHOWN_S, RECENT, Wall, 
 from dashboards.wall.views import Card, Change, Feed, Person, Tile
 from streams import events
 from streams.core import KEEP_ENDED_S, SILENT_S
+from streams.events import Evidence
 from streams.heartbeat import DEAD_AFTER_S, Component, Heartbeat
 from tests.wall_script import change
 
@@ -102,6 +103,36 @@ def test_ticks_words_and_ends_of_unknown_calls_put_nothing_on_the_floor(wall: Wa
     say(wall, "call.ended", NOW, "e", by="customer")
     wall.collect(NOW)
     assert tiles(wall) == {}
+
+
+def test_speech_changes_no_tile_but_keeps_a_call_on_the_floor(wall: Wall) -> None:
+    talk(wall, NOW)
+    wall.collect(NOW)
+    spoken = {"role": "agent", "text": "您好", "start": NOW, "end": NOW + 1}
+    say(wall, "speech.started", NOW, role="agent")
+    say(wall, "transcript", NOW + 1, **spoken, final=False)
+    say(wall, "phrase.spotted", NOW + 1, **spoken)
+    say(wall, "transcript", NOW + SILENT_S - 1, **spoken, final=True)
+    assert not [c for c in wall.collect(NOW + 1) if c.kind == "calls"]
+    assert wall.last_event_at == NOW + SILENT_S - 1
+    wall.collect(NOW + SILENT_S + 61)
+    assert "c1" in tiles(wall)
+    wall.collect(NOW + 2 * SILENT_S + 61)
+    assert tiles(wall) == {}
+
+
+def test_a_tap_is_nothing_to_the_wall(wall: Wall) -> None:
+    say(wall, "leg.tapped", NOW, role="agent", leg="40325ec2-5efd-4bd3-805f-53576e581d13")
+    wall.collect(NOW)
+    assert (tiles(wall), wall.last_event_at) == ({}, None)
+
+
+def test_a_card_says_whether_its_words_were_written_by_sound(wall: Wall) -> None:
+    for name, by_sound in (("a1", True), ("a2", False)):
+        words = Evidence(role="agent", text="***您好", start=NOW, end=NOW + 1, match="您好", by_sound=by_sound)
+        wall.take_alert(change(name, at=NOW, evidence=(words,)))
+    wall.collect(NOW)
+    assert {card.id: card.by_sound for card in cards(wall).values()} == {"a1": True, "a2": False}
 
 
 def test_a_call_that_fell_silent_leaves_the_floor(wall: Wall) -> None:
@@ -378,6 +409,27 @@ def test_a_gateway_in_trouble_says_since_when_and_why(wall: Wall) -> None:
     beat(wall, "asterisk", NOW + 10)
     wall.collect(NOW + 10)
     assert wall.status.pbx.state == "ok"
+
+
+def test_a_system_without_ears_misses_none(wall: Wall) -> None:
+    wall.collect(NOW + 10 * DEAD_AFTER_S)
+    assert (wall.status.listen.state, wall.status.recognise.state) == ("absent", "absent")
+
+
+@pytest.mark.parametrize("component", ["listen", "recognise"])
+def test_ears_that_worked_and_fell_silent_are_dead(wall: Wall, component: Component) -> None:
+    beat(wall, component, NOW)
+    wall.collect(NOW + DEAD_AFTER_S)
+    assert getattr(wall.status, component).state == "ok"
+    wall.collect(NOW + DEAD_AFTER_S + 0.1)
+    assert (getattr(wall.status, component).state, getattr(wall.status, component).since) == ("dead", NOW)
+
+
+def test_one_recogniser_that_is_behind_is_told_though_another_is_not(wall: Wall) -> None:
+    beat(wall, "recognise", NOW, instance="1")
+    beat(wall, "recognise", NOW, instance="2", ok=False, detail="recogniser behind")
+    wall.collect(NOW)
+    assert (wall.status.recognise.state, wall.status.recognise.detail) == ("trouble", "recogniser behind")
 
 
 def test_heartbeats_that_bring_no_news_are_no_change(wall: Wall) -> None:

@@ -268,7 +268,8 @@ class WallServer:
     def _health(self) -> tuple[bool, dict[str, object]]:
         feed, status = self._wall.feed, self._wall.status
         detail = {"live": self.is_live, "feed": feed.state, "reason": feed.detail}
-        return self.is_live, {**detail, "detect": status.detect.state, "pbx": status.pbx.state}
+        parts = {name: getattr(status, name).state for name in ("detect", "pbx", "listen", "recognise")}
+        return self.is_live, {**detail, **parts}
 
 
 async def run(settings: Settings, *, ready: Callable[[str], None] | None = None) -> None:

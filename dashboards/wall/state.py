@@ -18,13 +18,14 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Any, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dashboards.wall.views import Card, Change, Counts, Feed, Kind, Part, Person, Status, Tile, View
 from streams.alerts import SEVERITIES, AlertChange, Severity
 from streams.call import IN_TIME_S, Call, is_telephony
 from streams.core import SILENT_S, CallState, NoRules, step
-from streams.events import AnyEvent, Tick
-from streams.heartbeat import DEAD_AFTER_S, Heartbeat
+from streams.events import AnyEvent, LegTapped, Tick
+from streams.heartbeat import DEAD_AFTER_S, Component, Heartbeat
 
 #: A call that has ended stays on the floor this long, seconds, so that one sees how it went.
 ENDED_SHOWN_S = 8.0
@@ -37,6 +38,8 @@ FORGET_EVERY_S = 60.0
 
 _CLOSING = frozenset({"cleared", "resolved", "false_alarm"})
 Key = tuple[Kind, str]
+#: The ears: a system may do without them, but ears that worked and fell silent are dead.
+_OPTIONAL: frozenset[Component] = frozenset({"listen", "recognise"})
 
 #: The wall folds the calls as the detector does, and judges nothing.
 _NO_RULES = NoRules()
@@ -81,11 +84,10 @@ def read_from(now: float, zone: tzinfo) -> float:
 
 def tally(call: Call, midnight: float) -> Tally:
     """The counts of an inbound call that was offered at ``midnight`` or later."""
-    begun_at = call.begun_at if call.offered_at is None else call.offered_at
-    if call.direction != "inbound" or begun_at < midnight:
+    if call.direction != "inbound" or call.came_at < midnight:
         return Tally()
     answered, ended = call.was_answered, call.phase == "ended"
-    in_time = call.answered_at is not None and call.answered_at - begun_at <= IN_TIME_S
+    in_time = call.answered_at is not None and call.answered_at - call.came_at <= IN_TIME_S
     abandoned = ended and not answered and call.ended_by == "customer"
     return Tally(1, int(answered), int(in_time), int(abandoned), int(answered or ended))
 
@@ -120,11 +122,16 @@ class Wall:
     # what comes in
 
     def take_call(self, event: AnyEvent) -> None:
-        """Fold one event of one call in. Ticks say nothing new; words alone do not put a call on the floor."""
+        """Fold one event of one call in. Ticks and taps say nothing new. Speech puts no call on the floor and changes
+        none there, but shows that it goes on; it comes several times a second.
+        """
         before = self._calls.get(event.call)
-        if isinstance(event, Tick) or (before is None and not is_telephony(event)):
+        if isinstance(event, Tick | LegTapped) or (before is None and not is_telephony(event)):
             return
         self.last_event_at = max(self.last_event_at or 0.0, event.at)
+        if before is not None and not is_telephony(event):
+            self._calls[event.call] = replace(before, heard_at=max(before.heard_at, event.at))
+            return
         self._keep_call(event.call, step(_NO_RULES, before, event).state)
 
     def take_alert(self, change: AlertChange) -> None:
@@ -273,16 +280,19 @@ class Wall:
     # health
 
     def _status(self) -> Status:
-        return Status(self._feed, self._part("detect"), self._part("asterisk"), self._unreadable)
+        ears = (self._part("listen"), self._part("recognise"))
+        return Status(self._feed, self._part("detect"), self._part("asterisk"), self._unreadable, *ears)
 
-    def _part(self, component: str) -> Part:
+    def _part(self, component: Component) -> Part:
         """Alive while any instance is; in trouble when a living one says so."""
-        beats = self._beats[component].values()
+        beats = self._beats.get(component, {}).values()
+        if not beats and component in _OPTIONAL:
+            return Part("absent")
         living = [b.beat for b in beats if self.now - b.heard_at <= DEAD_AFTER_S]
         troubled = [b for b in living if not b.ok]
         if troubled:
             before = self._shown.get(("status", ""))
-            part = getattr(before, "pbx" if component == "asterisk" else "detect", Part())
+            part = getattr(before, "pbx" if component == "asterisk" else component, Part())
             since = part.since if part.state == "trouble" else min(b.at for b in troubled)
             return Part("trouble", since, troubled[0].detail)
         if living:
@@ -354,7 +364,7 @@ def _tile_of(call: Call) -> Tile:
         id=call.id,
         phase=call.phase,
         since=since,
-        begun_at=call.begun_at if call.offered_at is None else call.offered_at,
+        begun_at=call.came_at,
         agents=tuple(p for p in (_person(call, a) for a in agents) if p),
         to=_person(call, call.transfer_to) if call.phase == "transferring" else None,
         queue=call.queue or "",
@@ -383,4 +393,5 @@ def _card_of(known: Known, *, ongoing: bool) -> Card:
         queue=change.queue or "",
         en=change.en,
         trial=change.trial,
+        by_sound=any(words.by_sound for words in change.evidence),
     )

@@ -44,7 +44,7 @@ class Tile(Struct, frozen=True, omit_defaults=True):
 
 class Card(Struct, frozen=True, omit_defaults=True):
     """One alert. ``ongoing``: its call is still on the floor; ``over_at``: when its cause ended; ``trial``: its rule is
-    being tried out, so it blames nobody.
+    being tried out, so it blames nobody; ``by_sound``: of its words only the sound was heard.
     """
 
     id: str
@@ -61,6 +61,7 @@ class Card(Struct, frozen=True, omit_defaults=True):
     queue: str = ""
     en: Wording | None = None
     trial: bool = False
+    by_sound: bool = False
 
 
 class Counts(Struct, frozen=True):
@@ -78,13 +79,14 @@ class Counts(Struct, frozen=True):
 
 
 class Part(Struct, frozen=True):
-    """Health of the detector or of the PBX gateway.
+    """Health of the detector, of the PBX gateway, or of the ears.
 
     ``waiting``: not heard of yet, but it may still come; ``trouble``: it says itself that it cannot work;
-    ``dead``: no heartbeat. ``since``: when trouble began, or the last heartbeat.
+    ``dead``: no heartbeat; ``absent``: never heard of, and a system may do without it. ``since``: when trouble began,
+    or the last heartbeat.
     """
 
-    state: Literal["waiting", "ok", "trouble", "dead"] = "waiting"
+    state: Literal["waiting", "ok", "trouble", "dead", "absent"] = "waiting"
     since: float = 0.0
     detail: str = ""
 
@@ -102,12 +104,17 @@ class Feed(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True):
-    """What the page needs to be honest. ``unreadable`` counts messages that were skipped."""
+    """What the page needs to be honest. ``unreadable`` counts messages that were skipped.
+
+    ``listen`` (the gateway of audio) and ``recognise`` are absent where calls are judged by the telephone alone.
+    """
 
     feed: Feed
     detect: Part
     pbx: Part
     unreadable: int = 0
+    listen: Part = Part("absent")
+    recognise: Part = Part("absent")
 
 
 View = Tile | Card | Counts | Status | tuple[Card, ...]

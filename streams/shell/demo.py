@@ -1,27 +1,32 @@
-"""The demo: the whole system on recorded PBX traffic, as if it were live.
+"""The demo: the whole system on recorded PBX traffic and recorded talk, as if it were live.
 
-A recorded PBX plays the captures over and over (each round with new call ids) on a port of its own, and
-everything else is the real system, in a folder that is made anew each time.
+A recorded PBX plays the captures over and over (each round with new call ids) on a port of its own. Beside them calls
+are played in which people talk: where a speech model and the calls' sound are at hand, the ears hear them; otherwise
+their recorded transcripts are played. Everything else is the real system, in a folder that is made anew each time.
 """
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer
 from pydantic import SecretStr
 
-from streams import alerts
+from streams import alerts, heartbeat
 from streams.alerts import AlertChange
 from streams.settings import AsteriskSettings, Settings
-from streams.shell import up
+from streams.shell import spoken, up
 from streams.shell.kafka import free_port, running
 from streams.shell.running import UnreadyError
 from streams.telephony.pbx import Programme, RecordedPbx
 
 _ROOT = Path(__file__).parents[2]
 TRACES = _ROOT / "tests" / "traces" / "asterisk"
+SPOKEN = _ROOT / "tests" / "traces" / "speech"
+#: Material beside a clone of the repository, where there is any: recorded sound, and models.
+SHARED = _ROOT.parent / "shared"
 LIMITS = _ROOT / "deploy" / "demo" / "short-limits.yaml"
 
 #: The busy one comes first: twenty callers and eight agents. The others follow one by one, because they were
@@ -51,7 +56,40 @@ async def run(settings: Settings, say: up.Say, *, speed: float = 1.0, port: int 
         say(f"recorded PBX: {len(captures)} captures of real Asterisk traffic, again and again, speed {speed:g}")
         say(f"limits for the demo: {LIMITS.name} lies over the rulebook (ring 3 s, hold 5 s, transfer 5 s)")
         demo = _demo_settings(settings, folder, pbx.port, port)
-        await up.run(demo, say, beside=lambda: _tell_alerts(demo, say), libs=settings.run_dir / "kafka")
+        await up.run(demo, say, beside=lambda hears: _beside(demo, say, hears=hears), libs=settings.run_dir / "kafka")
+
+
+async def _await_ears(settings: Settings) -> None:
+    """Wait until both halves of the ears work: a model takes some seconds to load."""
+    waiting: set[str] = {"listen", "recognise"}
+    consumer = AIOKafkaConsumer(
+        settings.topic("heartbeats"), bootstrap_servers=settings.bootstrap, auto_offset_reset="earliest"
+    )
+    async with consumer:
+        while waiting:
+            beat = heartbeat.parse((await consumer.getone()).value or b"")
+            waiting -= {beat.component} if beat.ok else set()
+
+
+async def _beside(settings: Settings, say: up.Say, *, hears: bool) -> None:
+    """Tell the alerts, and play the spoken calls."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_tell_alerts(settings, say))
+        group.create_task(_play(settings, say, hears=hears))
+
+
+async def _play(settings: Settings, say: up.Say, *, hears: bool) -> None:
+    sounds = settings.demo_calls or SHARED / "speech" / "calls"
+    calls = spoken.spoken_calls(SPOKEN, sounds if hears else None)
+    heard = sum(call.sound is not None for call in calls)
+    if heard:
+        say(f"spoken calls: {heard} of {len(calls)} with their sound, once the ears are awake; they have to hear it")
+        await _await_ears(settings)
+    elif hears:
+        say(f"spoken calls: {len(calls)}, as their recorded transcripts: no sound in {sounds} (SANSHENG_DEMO_CALLS)")
+    else:
+        say(f"spoken calls: {len(calls)}, as their recorded transcripts: nothing here can hear (see above)")
+    await spoken.play(settings, calls)
 
 
 def _demo_settings(settings: Settings, folder: Path, pbx_port: int, wall_port: int | None) -> Settings:
@@ -62,6 +100,8 @@ def _demo_settings(settings: Settings, folder: Path, pbx_port: int, wall_port: i
             "kafka": "",  # never a real broker: the demo makes calls up
             "topic_prefix": "",
             "rulebook": [*settings.rulebook, LIMITS],
+            "models": settings.models or (SHARED / "models" if (SHARED / "models").is_dir() else None),
+            "listen": settings.listen.model_copy(update={"audiosocket": free_port(), "websocket": free_port()}),
             "kafka_port": free_port(),
             "asterisk": AsteriskSettings(port=pbx_port, secret=SecretStr(_SECRET)),
             "wall": wall,

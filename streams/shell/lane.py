@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, ClassVar
 
@@ -25,8 +26,8 @@ import msgspec
 from msgspec.structs import replace
 
 from streams import heartbeat
-from streams.core import SUBJECT, Book, CallState, Step, dump, is_subject, load, step
-from streams.events import AnyEvent, BadEventError, Mark, Tick, parse, render, tag_of
+from streams.core import Book, CallState, Step, dump, load, step
+from streams.events import SUBJECT, AnyEvent, BadEventError, Mark, Tick, is_subject, parse, render, tag_of
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.shell.dead_letters import of_message
@@ -53,7 +54,7 @@ TAKEOVER_S, BACKLOG_S = 5.0, 60.0
 OWN_ID = SUBJECT[0]
 
 
-class Lane:
+class Lane(ABC):
     """What both lanes have in common. Subclasses say what belongs on their topic and which rulebook judges it."""
 
     name: ClassVar[str]
@@ -78,15 +79,17 @@ class Lane:
         self.table.on_recover(self._after_rebalance)
         metrics.count("sansheng_dead_letters_total", self.name, by=0)
 
+    @abstractmethod
     def _admit(self, record: AnyEvent) -> None:
         """Raises BadEventError where ``record`` does not belong on this topic."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _judge(self, before: CallState | None) -> Book:
         """The rulebook for the next step of a state; None: it begins."""
-        raise NotImplementedError
 
-    def _stepped(self, before: CallState | None, result: Step, record: AnyEvent) -> None:
+    def _stepped(  # noqa: B027 - a lane may let it pass
+        self, before: CallState | None, result: Step, record: AnyEvent
+    ) -> None:
         """A step has been taken and its state is stored."""
 
     def states(self) -> Iterator[CallState]:

@@ -39,8 +39,7 @@ def _wait_over(metrics: Metrics, before: Call, after: Call) -> None:
         return
     metrics.count("sansheng_calls_offered_total")
     if after.answered_at is not None:
-        begun = after.begun_at if after.offered_at is None else after.offered_at
-        if after.answered_at - begun <= IN_TIME_S:
+        if after.answered_at - after.came_at <= IN_TIME_S:
             metrics.count("sansheng_calls_in_time_total")
     elif after.ended_by == "customer":
         metrics.count("sansheng_calls_abandoned_total")

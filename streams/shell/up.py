@@ -30,6 +30,10 @@ Say = Callable[[str], None]
 #: Seconds a process gets to end after SIGTERM; Faust leaves its group and flushes in about one.
 STOP_S = 10.0
 _BACKOFF_S = (0.5, 1, 2, 5, 10, 30)
+#: A speech model that takes longer to load, seconds, is of no use.
+_CHECK_S = 180.0
+#: The ports on which sound comes in.
+_ENTRANCES = ("audiosocket", "websocket")
 #: A process that lived this long, seconds, has started well: its back-off begins anew.
 _SETTLED_S = 30.0
 
@@ -42,6 +46,61 @@ class Process(Struct, frozen=True):
 
 
 PROCESSES = (Process("detect", ("detect",)), Process("asterisk", ("asterisk",)), Process("wall", ("wall",)))
+
+
+def ear_processes(settings: Settings) -> tuple[Process, ...]:
+    """The gateway of audio and the recognisers, each with a port of its own for its metrics."""
+    listen = Process("listen", ("listen",))
+    return (
+        listen,
+        *(
+            Process(f"recognise-{n + 1}", ("recognise", "--metrics-port", str(_metrics_port(settings, n))))
+            for n in range(settings.ears.workers)
+        ),
+    )
+
+
+def _metrics_port(settings: Settings, n: int) -> int:
+    first = settings.metrics.recognise
+    return first + n if first else 0
+
+
+async def begin_check(settings: Settings) -> asyncio.subprocess.Process | None:
+    """Have a child load what calls are listened to with; it takes some seconds. None: nobody wants to listen."""
+    if not settings.ears.workers:
+        return None
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "streams.cli", "recognise", "--check"),
+        env={**os.environ, **settings.as_environment()},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        preexec_fn=die_with(os.getpid()),
+    )
+
+
+async def what_hears(check: asyncio.subprocess.Process | None, say: Say) -> bool:
+    """Whether calls can be listened to, by that check. Says with what, or why not."""
+    alone = "ears: none; calls are judged by the telephone alone"
+    if check is None:
+        say(f"{alone} (ears.workers is 0)")
+        return False
+    try:
+        async with asyncio.timeout(_CHECK_S):
+            out, problem = await check.communicate()
+    except TimeoutError:
+        say(f"{alone}\nthe speech model was not loaded within {_CHECK_S:g} s")
+        return False
+    finally:
+        if check.returncode is None:
+            check.kill()
+            await check.wait()
+    if check.returncode:
+        lines = problem.decode(errors="replace").splitlines() or [f"the check ended with {check.returncode}"]
+        say(f"{alone}\n{lines[-1]}")
+        return False
+    say(f"ears: {out.decode().strip()}")
+    return True
 
 
 class Watched:
@@ -110,10 +169,12 @@ def _tail(file: Path, lines: int) -> list[str]:
 async def run(
     settings: Settings,
     say: Say,
-    beside: Callable[[], Coroutine[None, None, None]] | None = None,
+    beside: Callable[[bool], Coroutine[None, None, None]] | None = None,
     libs: Path | None = None,
 ) -> None:
     """Broker, topics, processes, until cancelled; ``beside`` runs next to them once the wall answers.
+
+    ``beside`` is told whether calls are listened to.
 
     Raises:
         UnreadyError: the broker cannot be had, or a port is taken; the text says the mend.
@@ -121,33 +182,54 @@ async def run(
     if not settings.wall.token.get_secret_value():
         wall = settings.wall.model_copy(update={"token": SecretStr(secrets.token_urlsafe(24))})
         settings = settings.model_copy(update={"wall": wall})
-    _free_ports(settings)
+    _free_ports(_ports(settings))
+    check = await begin_check(settings)  # while the broker starts
     broker = _broker(settings, say, libs or settings.run_dir / "kafka")
     try:
+        if hears := await what_hears(check, say):
+            _free_ports(_ear_ports(settings))
         settings = settings.model_copy(update={"kafka": broker.bootstrap if broker else settings.bootstrap})
         made = topics.apply(settings.bootstrap, topics.specs(settings.partitions, settings.topic_prefix))
         say(f"topics: {len(made)} made or changed")
         topics.must_fit(settings)
         async with asyncio.TaskGroup() as group:
-            group.create_task(keep_running(settings, say))
+            processes = (*PROCESSES, *(ear_processes(settings) if hears else ()))
+            group.create_task(keep_running(settings, say, processes))
             group.create_task(_tell_health(settings, say))
             if broker:
                 group.create_task(_watch(broker, say))
             await _tell_address(settings, say)
             if beside:
-                group.create_task(beside())
+                group.create_task(beside(hears))
     finally:
         if broker:
             broker.stop()
 
 
-def _free_ports(settings: Settings) -> None:
-    ports = {"wall.port": (settings.wall.host, settings.wall.port)}
-    for name in ("detect", "asterisk", "wall"):
-        ports[f"metrics.{name}"] = (settings.metrics.host, getattr(settings.metrics, name))
+_Ports = dict[str, tuple[str, int]]
+
+
+def _ports(settings: Settings) -> _Ports:
+    """What is bound in any case: setting -> host and port."""
+    metrics = {f"metrics.{name}": getattr(settings.metrics, name) for name in ("detect", "asterisk", "wall")}
+    return {"wall.port": (settings.wall.host, settings.wall.port)} | {
+        name: (settings.metrics.host, port) for name, port in metrics.items()
+    }
+
+
+def _ear_ports(settings: Settings) -> _Ports:
+    ports = {f"listen.{name}": (settings.listen.host, getattr(settings.listen, name)) for name in _ENTRANCES}
+    ports["metrics.listen"] = (settings.metrics.host, settings.metrics.listen)
+    for n in range(settings.ears.workers):
+        name = "metrics.recognise" + (f" + {n}" if n else "")
+        ports[name] = (settings.metrics.host, _metrics_port(settings, n))
+    return ports
+
+
+def _free_ports(ports: _Ports) -> None:
     for name, (host, port) in ports.items():
         if port and port_trouble(host, port):
-            variable = f"SANSHENG_{name.upper().replace('.', '__')}"
+            variable = f"SANSHENG_{name.partition(' ')[0].upper().replace('.', '__')}"
             raise UnreadyError(f"port {port} ({name}) is in use; stop what uses it or set {variable} to another one")
 
 
@@ -181,15 +263,15 @@ async def _tell_health(settings: Settings, say: Say) -> None:
     A worker whose changed rulebook was refused works on by the old one, and says that too.
     """
     consumer = AIOKafkaConsumer(settings.topic("heartbeats"), bootstrap_servers=settings.bootstrap)
-    told: dict[str, str] = {}
+    told: dict[tuple[str, str], str] = {}
     async with consumer:
         async for message in consumer:
             beat = heartbeat.parse(message.value or b"")
             well = f"works, but: {beat.detail}" if beat.detail else "works"
-            news = well if beat.ok else f"does not work: {beat.detail}"
-            if told.get(beat.component, "works") != news and beat.detail != "connecting":
+            news, who = well if beat.ok else f"does not work: {beat.detail}", (beat.component, beat.instance)
+            if told.get(who, "works") != news and beat.detail != "connecting":
                 say(f"{beat.component} {news}")
-                told[beat.component] = news
+                told[who] = news
 
 
 async def _tell_address(settings: Settings, say: Say) -> None:

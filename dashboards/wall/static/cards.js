@@ -36,6 +36,12 @@ function marked(alert, text) {
   return alert.trial ? words().onTrial(text) : text;
 }
 
+/** The alert's sentence; where its words were only heard by sound, it says so. */
+function sentence(alert) {
+  const { says } = wording(alert);
+  return marked(alert, alert.by_sound ? words().bySound(says) : says);
+}
+
 function create() {
   const parts = {
     badge: icon("notice"),
@@ -172,7 +178,7 @@ function fill(parts, alert, zone) {
   reshape(parts.badge, over ? "check" : alert.severity);
   put(parts.severity, over ? words().cleared : words().severity[alert.severity]);
   put(parts.title, wording(alert).title);
-  put(parts.says, marked(alert, wording(alert).says));
+  put(parts.says, sentence(alert));
   put(parts.when, when(alert, zone));
   const who = [alert.agent && words().agent(alert.agent), alert.queue && words().queue(alert.queue)];
   put(parts.who, who.filter(Boolean).join(" · "));

@@ -89,14 +89,16 @@ export function judge(model, link) {
   if (link.state === "lost") return verdict("disconnected", "closed", model.known ? model.lastHeard() : null, "", true);
   if (!model.known || link.state !== "open") return verdict("connecting", "opening");
   if (model.silence() > 3 * model.beatS) return verdict("stale", "server", model.lastHeard(), "", true);
-  const { feed, detect, pbx } = model.status;
+  const { feed, detect, pbx, listen, recognise } = model.status;
   if (feed.state === "gone") return verdict("stale", "kafka", feed.since, feed.detail, true);
   if (feed.state === "reading") return verdict("connecting", "reading");
   if (feed.state !== "live") return verdict("connecting", "kafkaFirst");
   if (isBad(pbx)) return verdict("stale", "pbx", pbx.since, pbx.detail, true);
   if (isBad(detect)) return verdict("stale", detect.state === "dead" ? "detect" : "detectTrouble", detect.since, detect.detail);
+  if (isBad(listen)) return verdict("stale", listen.state === "dead" ? "listen" : "listenTrouble", listen.since, listen.detail);
+  if (isBad(recognise)) return verdict("stale", recognise.state === "dead" ? "recognise" : "recogniseTrouble", recognise.since, recognise.detail);
   if (detect.state !== "ok" || pbx.state !== "ok") return verdict("connecting", "waiting");
   return verdict("live", null);
 }
 
-const isBad = (part) => part.state === "dead" || part.state === "trouble";
+const isBad = (part) => part?.state === "dead" || part?.state === "trouble";
