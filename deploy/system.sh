@@ -2,6 +2,7 @@
 # What Sansheng needs from the system: says which Debian package is missing, or installs it when it may.
 #   system.sh run          Java 17+ and Maven, for the embedded Kafka; a language model, to read what was heard by sound
 #   system.sh test         the same, and Chromium with Chinese fonts, for the tests of the wall
+#   system.sh lab          sox and ffmpeg, which spoil sound for bench/ears.py; the language model
 #   system.sh venv FOLDER  a virtual environment with Python 3.11 or newer
 set -euo pipefail
 
@@ -59,6 +60,12 @@ run | test)
     exit 1
   fi
   ;;
+lab)
+  want sox sox
+  want ffmpeg ffmpeg
+  install_needed
+  want_reading
+  ;;
 venv)
   if ! find_python >/dev/null; then
     need+=(python3 python3-venv)
@@ -76,7 +83,7 @@ venv)
   "$python" -m venv "$2"
   ;;
 *)
-  sed -n '2,5p' "$0"
+  sed -n '2,6p' "$0"
   exit 2
   ;;
 esac

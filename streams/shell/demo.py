@@ -100,7 +100,6 @@ def _demo_settings(settings: Settings, folder: Path, pbx_port: int, wall_port: i
             "kafka": "",  # never a real broker: the demo makes calls up
             "topic_prefix": "",
             "rulebook": [*settings.rulebook, LIMITS],
-            "models": settings.models or (SHARED / "models" if (SHARED / "models").is_dir() else None),
             "listen": settings.listen.model_copy(update={"audiosocket": free_port(), "websocket": free_port()}),
             "kafka_port": free_port(),
             "asterisk": AsteriskSettings(port=pbx_port, secret=SecretStr(_SECRET)),
