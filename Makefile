@@ -3,7 +3,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench clean lock system system-test
+.PHONY: help demo up test check bench bench-ears clean lock system system-test system-lab
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ check: $(VENV)/.dev ## ruff, mypy, import contracts, rulebook, timelines
 bench: system $(VENV)/.dev ## measure: events a second, event-to-wall latency, lateness of timers
 	@$(BIN)/python -m bench
 
+bench-ears: system-lab $(VENV)/.dev ## measure hearing: recall, false alarms, delay, channels a core; tables to docs/accuracy.md
+	@$(BIN)/python -m bench.ears
+
 lock: $(VENV)/.dev ## pin the newest versions that pyproject.toml allows
 	@$(BIN)/uv pip compile -q --upgrade --no-emit-index-url --no-header --no-annotate --extra tansu pyproject.toml \
 		-o requirements.lock
@@ -42,6 +45,9 @@ system: ## check for Java and Maven; install them when root on Debian
 
 system-test:
 	@deploy/system.sh test
+
+system-lab:
+	@deploy/system.sh lab
 
 $(VENV)/bin/pip:
 	@deploy/system.sh venv $(VENV)

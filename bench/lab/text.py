@@ -1,0 +1,27 @@
+"""The tables of ``bench.phrases`` (characters put wrong in the written sentences), for the page of the ears."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator
+
+from bench import phrases
+from bench.lab.tables import Table, from_rich
+from streams.rulebook.book import load
+
+
+def tables(*, quick: bool = False) -> Iterator[Table]:
+    """Recall by rule, false alarms, and what a search costs; without errors (0 %) is the baseline."""
+    rates = (0.0, 0.3) if quick else phrases.RATES
+    given, book = Namespace(half="report", rounds=1 if quick else 3, rates=rates), load()
+    yield from_rich(
+        phrases._recall_table(book, given, phrases.SHARES),
+        "Recall by the share of wrong characters, report half (in brackets: alerts of other rules). Aim: 0.90 at 30 %.",
+    )
+    yield from_rich(
+        phrases._false_table(book, given, phrases.SHARES),
+        "False alarms by the share of wrong characters in harmless speech. Aim: at most one an hour at 30 %.",
+    )
+    if not quick:
+        rows = phrases.costs()
+        yield Table("What a search costs, CPU time", ("", "cost", "against the baseline"), rows)
