@@ -21,6 +21,7 @@ from msgspec import Struct
 from streams.call import Call
 from streams.events import Evidence
 from streams.numbers import is_outside, mask
+from streams.phrases.match import LIKE
 
 Severity = Literal["notice", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("notice", "warning", "critical")
@@ -128,6 +129,11 @@ def duration_zh(seconds: float) -> str:
     return text + "钟" if text.endswith("分") else text
 
 
+def by_sound_zh(by_sound: bool) -> str:
+    """What stands behind words of which only the sound was heard: their characters prove nothing."""
+    return "(据音听写)" * by_sound
+
+
 def duration_en(seconds: float) -> str:
     """``14.0`` -> ``14 s``, ``90`` -> ``1 min 30 s``."""
     if seconds < 9.95 and abs(seconds - round(seconds)) >= 0.05:
@@ -138,10 +144,14 @@ def duration_en(seconds: float) -> str:
     return " ".join(p for p in parts if p) or "0 s"
 
 
+#: Stands for an agent whose number nobody knows: sound that is heard without the telephone's record.
+NOBODY = "坐席"
+
+
 def agent_zh(agent: str | None, name: str | None) -> str:
     """``Ana Lopez(101)``, ``101 号坐席``, an outside line by its masked number, ``坐席`` where nobody is known."""
-    if not agent:
-        return "坐席"
+    if not agent or agent == NOBODY:
+        return NOBODY
     if is_outside(agent):
         return f"外线 {mask(agent)}"
     return f"{name}({agent})" if name else f"{agent} 号坐席"
@@ -149,7 +159,7 @@ def agent_zh(agent: str | None, name: str | None) -> str:
 
 def agent_en(agent: str | None, name: str | None) -> str:
     """``Ana Lopez (101)``, ``agent 101``, an outside line by its masked number, ``the agent``."""
-    if not agent:
+    if not agent or agent == NOBODY:
         return "the agent"
     if is_outside(agent):
         return f"the outside line {mask(agent)}"
@@ -158,6 +168,12 @@ def agent_en(agent: str | None, name: str | None) -> str:
 
 #: What a sentence of any rule may name; a kind has further figures of its own.
 FIGURES = ("agent", "duration", "queue", "to", "outcome")
+
+
+def _word(word: str, misheard: str) -> str:
+    """A word in quotes; of one that only sounds like its phrase, what was meant and what the recogniser wrote."""
+    meant, like, heard = word.partition(LIKE)
+    return f"\u201c{meant}\u201d" + (misheard.format(f"\u201c{heard}\u201d") if like else "")
 
 
 def figures_zh(
@@ -172,7 +188,7 @@ def figures_zh(
         "queue": f"{call.queue}队列" if call.queue else "直拨来电",
         "to": agent_zh(call.transfer_to, call.name_of(call.transfer_to)) if call.transfer_to else "其他坐席",
         "outcome": _OUTCOME_ZH.get(ended_by) or _ENDED_ZH.get(call.ended_by or "", "情况已解除"),
-        **{name: _value(name, value, duration_zh, "\u201c{}\u201d", "\u3001") for name, value in values.items()},
+        **{name: _value(name, value, duration_zh, "\u3001", "\uff08听写作{}\uff09") for name, value in values.items()},
     }
 
 
@@ -188,18 +204,18 @@ def figures_en(
         "queue": f"queue {call.queue}" if call.queue else "a direct call",
         "to": agent_en(call.transfer_to, call.name_of(call.transfer_to)) if call.transfer_to else "another agent",
         "outcome": _OUTCOME_EN.get(ended_by) or _ENDED_EN.get(call.ended_by or "", "it is over"),
-        **{name: _value(name, value, duration_en, "\u201c{}\u201d", ", ") for name, value in values.items()},
+        **{name: _value(name, value, duration_en, ", ", " (heard as {})") for name, value in values.items()},
     }
 
 
-def _value(name: str, value: Any, duration: Callable[[float], str], quotes: str, comma: str) -> str:
+def _value(name: str, value: Any, duration: Callable[[float], str], comma: str, misheard: str) -> str:
     """A detector's figure as it is written: a window is a duration, words are quoted, other numbers are rounded."""
     if name == "window":
         return duration(value)
     if isinstance(value, list | tuple):
-        return comma.join(quotes.format(word) for word in value)
+        return comma.join(_word(str(word), misheard) for word in value)
     if name == "trigger":
-        return quotes.format(value)
+        return _word(str(value), misheard)
     return f"{value:.0f}" if isinstance(value, float) else str(value)
 
 

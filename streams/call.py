@@ -111,6 +111,16 @@ class Call(Struct, frozen=True, omit_defaults=True):
         return self.names.get(agent) if agent else None
 
     @property
+    def came_at(self) -> float:
+        """When the call was offered; where nobody told, when it was first heard of."""
+        return self.begun_at if self.offered_at is None else self.offered_at
+
+    @property
+    def talk_began_at(self) -> float:
+        """When the first agent answered; where nobody told, when the call was first heard of."""
+        return self.begun_at if self.answered_at is None else self.answered_at
+
+    @property
     def was_answered(self) -> bool:
         """Whether an agent has spoken with the customer, as far as the events that arrived can tell."""
         return self.answered_at is not None or (self.ended_from or self.phase) not in ("offered", "ringing")
@@ -169,7 +179,7 @@ TABLE: dict[str, tuple[Cell, ...]] = {
 #: fmt: on
 
 #: Speech proves that somebody talks, so a call first seen through it has been answered.
-_SPEECH = frozenset({"transcript", "speech.started", "speech.ended", "gap"})
+_SPEECH = frozenset({"transcript", "phrase.spotted", "speech.started", "speech.ended", "gap"})
 
 
 def row_of(event: Event) -> str:

@@ -33,10 +33,23 @@ from streams.alerts import (
 )
 from streams.call import Call, Fold
 from streams.detectors import MEMORIES
-from streams.detectors.base import Contribution, Facts, Finding, Memory, Result, Rule, Site, Unjudged
-from streams.events import AnyEvent, CallEnded, Gap, Mark, Tick, Transcript, tag_of
+from streams.detectors.base import Contribution, Facts, Finding, Result, Rule, Site, Unjudged
+from streams.events import (
+    SUBJECT,
+    AnyEvent,
+    CallEnded,
+    Gap,
+    LegTapped,
+    Mark,
+    Masked,
+    Spotted,
+    Tick,
+    Transcript,
+    is_subject,
+    tag_of,
+)
 from streams.phrases.match import Found
-from streams.talk import Talk, hear
+from streams.talk import Talk, hear, listen
 
 #: An ended call is kept this long, seconds, so that late words and redeliveries find it.
 KEEP_ENDED_S = 600.0
@@ -46,10 +59,6 @@ SILENT_S = 4 * 3600.0
 JUMP_S = 60.0
 #: Cause of the end that ``step`` itself declares.
 LOST_END = "no event for 4 h, the end of the call was lost"
-
-
-#: The record of a subject that rules count across calls is keyed by this, the rule's id, and the subject.
-SUBJECT = "~of:"
 
 
 class Book(Protocol):
@@ -63,11 +72,15 @@ class Book(Protocol):
     def site(self) -> Site:
         """Calendar, groups and procedures."""
 
-    def find(self, text: str) -> Sequence[Found]:
-        """The phrase sets of all rules in a text."""
+    @property
+    def judges(self) -> Sequence[Rule]:
+        """The rules that may fire (trial and live)."""
+
+    def find(self, text: str, sounds: Sequence[str] = (), masked: Sequence[Masked] = ()) -> Sequence[Found]:
+        """The phrase sets of all rules in a text, of which ``sounds`` were heard, and ``masked`` is hidden."""
 
     def listeners(self, tag: str) -> Sequence[Rule]:
-        """The rules that may fire (trial and live) and listen to that type of event."""
+        """Those that listen to that type of event."""
 
     def judge(self, rule: str) -> Rule | None:
         """The rule of that id, if it may fire."""
@@ -78,8 +91,9 @@ class NoRules:
 
     version = ""
     site = Site()
+    judges = ()
 
-    def find(self, text: str) -> Sequence[Found]:
+    def find(self, text: str, sounds: Sequence[str] = (), masked: Sequence[Masked] = ()) -> Sequence[Found]:
         """Nothing is looked for."""
         return ()
 
@@ -176,17 +190,14 @@ class _Told(NamedTuple):
         return Step(state, tuple(self.changes), wake, notes, tuple(self.marks), tuple(self.not_judged))
 
 
-def is_subject(call: str) -> bool:
-    """Whether that is the key of a subject's record and not of a call."""
-    return call.startswith(SUBJECT)
-
-
 def step(book: Book, state: CallState | None, event: AnyEvent) -> Step:
     """Fold one event of one call, or one mark of one subject.
 
     Events without ``seq`` are always taken as new; an event whose ``seq`` is not beyond ``state.seq`` has
     been seen and changes nothing.
     """
+    if isinstance(event, LegTapped):  # it is about the sound of the call, and no fact of it
+        return Step(state, (), state.wake if state else None)
     if state is None:
         if isinstance(event, Tick | CallEnded) or isinstance(event, Mark) != is_subject(event.call):
             return Step(None, (), None)  # a wake for a call long gone, an end without a call, a mark without a subject
@@ -224,11 +235,10 @@ def _moved(book: Book, state: CallState) -> CallState:
 
 def _dues_of(book: Book, state: CallState) -> dict[str, float]:
     facts, dues = _facts(book, state, state.heard_at), {}
-    for tag in ("call.offered", "transcript", "mark"):
-        for rule in book.listeners(tag):
-            due = rule.due(facts, _memory(state, rule)) if _concerns(rule, state) else None
-            if due is not None:
-                dues[rule.id] = due
+    for rule in book.judges:
+        due = rule.due(facts, rule.remembered(state.memory)) if _concerns(rule, state) else None
+        if due is not None:
+            dues[rule.id] = due
     return dues
 
 
@@ -276,6 +286,9 @@ def _shifted(event: AnyEvent, at: float) -> AnyEvent:
         through = None if event.through is None else event.through + by
         words = tuple(replace(word, start=word.start + by, end=word.end + by) for word in event.words)
         return replace(event, at=at, start=event.start + by, end=event.end + by, through=through, words=words)
+    if isinstance(event, Spotted):
+        said = None if event.said is None else event.said + by
+        return replace(event, at=at, start=event.start + by, end=event.end + by, said=said)
     if isinstance(event, Gap):
         return replace(event, at=at, start=event.start + by, end=event.end + by)
     return replace(event, at=at)
@@ -287,7 +300,7 @@ def _advance(book: Book, state: CallState, at: float, told: _Told) -> CallState:
     while due <= at:
         if rule is not None:
             facts = _facts(book, state, due)
-            state = _note(book, state, rule, facts, rule.on_wake(facts, _memory(state, rule)), told)
+            state = _note(book, state, rule, facts, rule.on_wake(facts, rule.remembered(state.memory)), told)
         elif state.fold.call.phase == "ended" or is_subject(state.fold.call.id):
             return state
         else:
@@ -300,19 +313,17 @@ def _advance(book: Book, state: CallState, at: float, told: _Told) -> CallState:
 def _take(book: Book, state: CallState, event: AnyEvent, told: _Told) -> CallState:
     heard_at = max(state.heard_at, event.at)
     fold = calls.apply(state.fold, event)
-    found = book.find(event.text) if isinstance(event, Transcript) and event.text else ()
+    found = listen(book.find, state.talk, event) if isinstance(event, Transcript | Spotted) and event.text else ()
     state = replace(state, fold=fold, talk=hear(state.talk, fold.call, event, found), heard_at=heard_at)
     facts, names = _facts(book, state, event.at), frozenset(each.name for each in found)
+    idle = not names and not calls.is_telephony(event) and not isinstance(event, Mark)
     for rule in book.listeners(tag_of(event)):
-        memory = _memory(state, rule)
+        if idle and rule.waits_for_words and rule.id not in state.memory:
+            continue  # most rules, at most events: partials and marks of how far an ear is come several times a second
+        memory = rule.remembered(state.memory)
         if rule.stirs(event, names, memory) and _concerns(rule, state):
             state = _note(book, state, rule, facts, rule.on_event(facts, memory, event), told)
     return state
-
-
-def _memory(state: CallState, rule: Rule) -> Memory:
-    kept = state.memory.get(rule.id)
-    return kept if isinstance(kept, rule.memory_type) else rule.blank
 
 
 def _note(
@@ -328,7 +339,7 @@ def _note(
             told.not_judged.append(NotJudged(rule.id, call.id, result.at, result.why))
         else:
             state = _tell(book, state, rule, result, told)
-    if memory != _memory(state, rule):
+    if memory != rule.remembered(state.memory):
         state = replace(state, memory={**state.memory, rule.id: memory})
     due = rule.due(facts, memory)
     if due == state.dues.get(rule.id):

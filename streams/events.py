@@ -174,7 +174,8 @@ class Spotted(Event, frozen=True, tag="phrase.spotted"):
     """A phrase of the rulebook was heard by a spotter, while the sentence goes on.
 
     ``text`` is the phrase in characters. ``final``: it stands by itself; otherwise the final transcript of that time
-    confirms or withdraws it.
+    confirms or withdraws it. ``said``: when its utterance began, as the transcripts of that have it for ``start``,
+    where the ear knows.
     """
 
     role: Role
@@ -182,6 +183,7 @@ class Spotted(Event, frozen=True, tag="phrase.spotted"):
     start: Seconds
     end: Seconds
     final: bool = False
+    said: Seconds | None = None
     confidence: Share | None = None
 
 
@@ -202,13 +204,21 @@ class Gap(Event, frozen=True, tag="gap"):
 
 
 class Evidence(Struct, frozen=True, omit_defaults=True):
-    """Words that prove something, numbers masked; ``match`` is what was looked for. Times in Unix seconds."""
+    """Words that prove something, numbers masked; ``match`` is what was looked for. Times in Unix seconds.
+
+    ``by_sound``: only the sound was heard; the characters are written for people to read. ``match`` is what was heard;
+    where it sounds like a phrase but is written otherwise, ``meant`` is the phrase and ``distance`` says how far apart
+    they are (0: the same sounds, 1: nothing in common).
+    """
 
     role: Role
     text: str
     start: Seconds
     end: Seconds
     match: str = ""
+    by_sound: bool = False
+    meant: str = ""
+    distance: float = 0.0
 
 
 class Mark(Event, frozen=True, tag="mark"):
@@ -225,6 +235,15 @@ class Mark(Event, frozen=True, tag="mark"):
     evidence: tuple[Evidence, ...] = ()
     grave: bool = False
     answers: bool = False
+
+
+#: The record of a subject that rules count across calls is keyed by this, the rule's id, and the subject.
+SUBJECT = "~of:"
+
+
+def is_subject(call: str) -> bool:
+    """Whether that is the key of a subject's record and not of a call."""
+    return call.startswith(SUBJECT)
 
 
 class Tick(Event, frozen=True, tag="tick"):

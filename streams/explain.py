@@ -12,10 +12,10 @@ from msgspec import Struct
 
 from streams.alerts import AlertChange
 from streams.call import Call
-from streams.core import KEEP_ENDED_S, CallState, NotJudged, Step, is_subject, step
+from streams.core import KEEP_ENDED_S, CallState, NotJudged, Step, step
 from streams.detectors.base import Facts, Rule
 from streams.detectors.conditions import Explained
-from streams.events import AnyEvent, Mark, Tick
+from streams.events import AnyEvent, LegTapped, Mark, Tick, is_subject
 from streams.rulebook.book import Rulebook
 
 
@@ -50,6 +50,8 @@ class Record:
         self._end = 0.0
         self._calls: dict[str, list[AnyEvent]] = {}
         for event in events:
+            if isinstance(event, LegTapped):
+                continue
             self._end = max(self._end, event.at)
             self._calls.setdefault(event.call, []).append(event)
         self.changes: dict[str, AlertChange] = {}
@@ -87,12 +89,14 @@ class Record:
             news: tuple[AlertChange | NotJudged, ...] = (*taken.changes, *taken.not_judged)
             for told in news:
                 if told.rule == rule_id and (not only or getattr(told, "id", "") == only):
-                    verdicts.append(Verdict(told, now, tuple(rule.account(facts, _memory(rule, state)))))
+                    account = rule.account(facts, rule.remembered(state.memory))
+                    verdicts.append(Verdict(told, now, tuple(account)))
         if facts is None or state is None:
             return None
         now = facts.now if facts.call.ended_at is None else max(facts.now, facts.call.ended_at + KEEP_ENDED_S)
         facts = facts._replace(now=now)
-        return Explanation(rule, facts, tuple(verdicts), tuple(rule.account(facts, _memory(rule, state))))
+        account = rule.account(facts, rule.remembered(state.memory))
+        return Explanation(rule, facts, tuple(verdicts), tuple(account))
 
     def subjects(self, rule_id: str, call: str) -> list[str]:
         """The records of subjects to which that call contributed under that rule."""
@@ -129,8 +133,3 @@ class Record:
             taken = step(self._book, state, Tick(call=state.fold.call.id, at=now))
             state = taken.state
             yield now, taken
-
-
-def _memory(rule: Rule, state: CallState) -> object:
-    kept = state.memory.get(rule.id)
-    return kept if isinstance(kept, rule.memory_type) else rule.memory_type()

@@ -12,8 +12,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from streams.alerts import AlertChange
-from streams.core import KEEP_ENDED_S, Book, CallState, NotJudged, is_subject, step
-from streams.events import AnyEvent, BadEventError, Mark, Tick, parse
+from streams.core import KEEP_ENDED_S, Book, CallState, NotJudged, step
+from streams.events import AnyEvent, BadEventError, Mark, Tick, is_subject, parse
 from streams.problem import Problem
 
 #: An event this far, seconds, ahead of the line before it is not believed (a lost digit, a broken clock).

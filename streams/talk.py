@@ -16,9 +16,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from streams.call import Call
-from streams.events import AnyEvent, Gap, Role, SpeechEnded, SpeechStarted, Transcript
+from streams.events import AnyEvent, Gap, Role, SpeechEnded, SpeechStarted, Spotted, Transcript
 from streams.phrases.match import Found
 from streams.phrases.normal import masked, normal
+from streams.tails import Find, Tail, find_across, tail_of
 
 ROLES: tuple[Role, ...] = ("agent", "customer")
 
@@ -30,6 +31,10 @@ TAIL_S = 10.0
 #: No sentence is published before it was said, but its event may be dated by its beginning: sentences are at most this
 #: long, seconds.
 AHEAD_S = 30.0
+#: A spotter and a recogniser tell of one word with times that differ by up to this, seconds.
+SPOT_S = 1.0
+#: A phrase whose middle lies this far, seconds, outside a sentence may still stand in it.
+EDGE_S = 0.3
 #: So much is remembered of each leg and of each phrase set; the oldest goes first, but not the very first hits.
 MAX_SOUNDS, MAX_SAID, MAX_HITS, FIRST_HITS = 64, 64, 14, 2
 #: Evidence is cut to so many characters.
@@ -64,7 +69,11 @@ class Utterance(Struct, frozen=True, array_like=True):
 
 
 class Hit(Struct, frozen=True, array_like=True):
-    """Phrase set ``name`` was said. ``said``: start of its utterance; ``text``: that utterance, numbers masked."""
+    """Phrase set ``name`` was said. ``said``: start of its utterance; ``text``: that utterance, numbers masked.
+
+    ``told_as``: under which start its utterance was told first, if that was another. ``spotted``: by a spotter, and not
+    by the recogniser. ``by_sound``: the characters are a reading. ``meant`` and ``distance``: as in ``Found``.
+    """
 
     name: str
     role: Role
@@ -75,11 +84,21 @@ class Hit(Struct, frozen=True, array_like=True):
     text: str
     match: str
     agent: str | None = None
+    told_as: float | None = None
+    spotted: bool = False
+    by_sound: bool = False
+    meant: str = ""
+    distance: float = 0.0
+
+    @property
+    def utterance(self) -> float:
+        """What tells its utterance from others of that party; it never changes, whatever is learnt of its start."""
+        return self.said if self.told_as is None else self.told_as
 
 
 class Leg(Struct, frozen=True, omit_defaults=True):
     """What was heard of one party. ``through``: all of its words up to then are known. ``marks``: from a detector
-    of speech; otherwise sounds are where words are.
+    of speech; otherwise sounds are where words are. ``tail``: the end of its last finished sentence.
     """
 
     through: float = 0.0
@@ -87,6 +106,7 @@ class Leg(Struct, frozen=True, omit_defaults=True):
     first_sound: float | None = None
     sounds: tuple[Sound, ...] = ()
     said: tuple[Utterance, ...] = ()
+    tail: Tail | None = None
 
 
 class Missed(Struct, frozen=True, array_like=True):
@@ -98,11 +118,16 @@ class Missed(Struct, frozen=True, array_like=True):
 
 
 class Talk(Struct, frozen=True, omit_defaults=True):
-    """Everything heard of a call. ``alive``: the last instant of which any ear told, Unix seconds; 0: there is none."""
+    """Everything heard of a call. ``alive``: the last instant of which any ear told, Unix seconds; 0: there is none.
+
+    ``hits`` are what was said, as far as is known. ``spots``: what a spotter said of that, as long as a transcript may
+    still have a say in it.
+    """
 
     agent: Leg = Leg()
     customer: Leg = Leg()
     hits: tuple[Hit, ...] = ()
+    spots: tuple[Hit, ...] = ()
     gaps: tuple[Missed, ...] = ()
     alive: float = 0.0
 
@@ -121,17 +146,44 @@ class Talk(Struct, frozen=True, omit_defaults=True):
         return (hit for hit in self.hits if hit.name in wanted and role in (None, hit.role))
 
 
+def by_utterance(hits: Iterable[Hit]) -> list[list[Hit]]:
+    """The hits of one party, utterance by utterance."""
+    groups: dict[float, list[Hit]] = {}
+    for hit in hits:
+        groups.setdefault(hit.utterance, []).append(hit)
+    return list(groups.values())
+
+
+def listen(find: Find, talk: Talk, event: Transcript | Spotted) -> Sequence[Found]:
+    """The phrases in what was heard, and those that go on into it from the sentence before (``start`` is negative)."""
+    if isinstance(event, Spotted):
+        return find(event.text, (), ())
+    tail = talk.leg(event.role).tail
+
+    def known(found: Found) -> bool:
+        """Whether it was found in the sentence before already."""
+        same = (h for h in talk.hits if tail and (h.role, h.said, h.name) == (event.role, tail.said, found.name))
+        return any(hit.end > tail.times[found.start] for hit in same if tail)
+
+    return find_across(find, tail, event, known)
+
+
 def hear(talk: Talk, call: Call, event: AnyEvent, found: Sequence[Found] = ()) -> Talk:
     """Fold one speech event in; ``found`` are the phrases in its text. Other events change nothing."""
-    if isinstance(event, Transcript):
-        return _transcribed(talk, call, event, found)
-    if isinstance(event, SpeechStarted):
-        return _marked(talk, event.role, event.at, lambda leg: _begun(leg, event.at, call))
-    if isinstance(event, SpeechEnded):
-        return _marked(talk, event.role, event.at, lambda leg: _over(leg, event.at))
-    if isinstance(event, Gap):
-        missed = Missed(event.role, event.start, max(event.start, event.end))
-        return replace(talk, gaps=(*talk.gaps, missed)[-MAX_SAID:])
+    match event:
+        case Transcript() if _is_watermark(event):
+            talk = _gone_on(talk, event.role, min(event.through or 0.0, event.at))
+        case Transcript():
+            talk = _transcribed(talk, call, event, found)
+        case Spotted():
+            talk = _spotted(talk, call, event, found)
+        case SpeechStarted():
+            talk = _marked(talk, event.role, event.at, lambda leg: _begun(leg, event.at, call))
+        case SpeechEnded():
+            talk = _marked(talk, event.role, event.at, lambda leg: _over(leg, event.at))
+        case Gap():
+            missed = Missed(event.role, event.start, max(event.start, event.end))
+            talk = replace(talk, gaps=(*talk.gaps, missed)[-MAX_SAID:])
     return talk
 
 
@@ -167,50 +219,162 @@ def _sounding(leg: Leg, sound: Sound) -> Leg:
     return replace(leg, sounds=sounds, first_sound=first)
 
 
+def _is_watermark(event: Transcript) -> bool:
+    """Whether it only tells how far the recogniser is: no word, no time of its own, and nothing is finished."""
+    return not event.final and not event.text and event.end <= event.start
+
+
+def _gone_on(talk: Talk, role: Role, through: float) -> Talk:
+    """The recogniser has heard that party up to ``through``."""
+    if through <= talk.leg(role).through:
+        return talk
+    leg = replace(talk.leg(role), through=through)
+    talk = replace(_with_leg(talk, role, leg), alive=max(talk.alive, through))
+    left = _unrefuted(leg, role, talk.spots)
+    return talk if left == talk.spots else _joined(talk, [hit for hit in talk.hits if not hit.spotted], left)
+
+
 def _transcribed(talk: Talk, call: Call, event: Transcript, found: Sequence[Found]) -> Talk:
     """A transcript replaces the unfinished ones of its party, and a finished one of the same start.
 
-    A finished sentence has been heard to its end, also where its writer dates the event by its beginning.
+    A finished sentence has been heard to its end, also where its writer dates the event by its beginning. A guess about
+    a sentence that is finished comes too late: its recogniser has begun that sentence anew.
     """
     latest = event.at + AHEAD_S
     role, start, end = event.role, min(event.start, latest), min(max(event.start, event.end), latest)
     leg, told = talk.leg(role), event.through if event.through is not None else end * event.final
     through = max(leg.through, min(told, max(event.at, end * event.final)))
-    gone = {u.start for u in leg.said if not u.final or u.start == start}
+    if not event.final and any(u.final and u.start == start for u in leg.said):
+        return _gone_on(talk, role, through)
+    replaces_all = event.final or bool(event.text)
+    gone = {u.start for u in leg.said if u.start == start or (replaces_all and not u.final)}
     said = [u for u in leg.said if u.start not in gone]
     sounds = leg.sounds if leg.marks else tuple(s for s in leg.sounds if s.start not in gone)
     leg = replace(leg, through=through, said=tuple(said), sounds=sounds)
-    hits = tuple(hit for hit in talk.hits if hit.role != role or hit.said not in gone)
+    old = [hit for hit in talk.hits if not hit.spotted and hit.role == role and hit.said in gone]
+    hits = [hit for hit in talk.hits if not hit.spotted and hit not in old]
+    inside = [spot for spot in talk.spots if spot.role == role and _stands_in(spot, start, end, event.final)]
+    told_as = min([s.utterance for s in inside] + [h.utterance for h in old if h.said == start], default=start)
     chars = len(normal(event.text).text)
     if chars and call.stretch_at((start + end) / 2).phase not in _SILENT_PHASES:
         said = sorted((*said, Utterance(start, end, chars, event.final)), key=lambda u: u.start)[-MAX_SAID:]
         leg = replace(leg, said=tuple(said))
         leg = leg if leg.marks else _sounding(leg, Sound(start, end))
-        hits = _bounded((*hits, *_hits(event, call, found)))
-    return replace(_with_leg(talk, role, leg), hits=hits, alive=max(talk.alive, end * event.final, through))
+        hits += [_placed(hit, told_as, inside) for hit in _hits(event, call, found, leg.tail)]
+        if event.final and (leg.tail is None or end >= leg.tail.end or leg.tail.said == event.start):
+            leg = replace(leg, tail=tail_of(event, end, lambda n: _time_of(event, n, begins=True)))
+    talk = replace(_with_leg(talk, role, leg), alive=max(talk.alive, end * event.final, through))
+    spots = talk.spots
+    if event.final:
+        kept = [replace(s, said=start) for s in inside if s.final]
+        spots = (*(s for s in spots if s not in inside), *(_placed(s, told_as) for s in kept))
+    return _joined(talk, hits, _unrefuted(talk.leg(role), role, spots))
 
 
-def _hits(event: Transcript, call: Call, found: Sequence[Found]) -> Iterator[Hit]:
-    for name, start, end in found:
-        said_at, until = _time_of(event, start, begins=True), _time_of(event, end, begins=False)
+def _placed(hit: Hit, told_as: float, spots: Iterable[Hit] = ()) -> Hit:
+    """The hit in the utterance that is known by ``told_as``, at the time that a spotter has told for good."""
+    spot = next((spot for spot in spots if spot.final and _is_same(spot, hit)), hit)
+    return replace(hit, told_as=told_as if told_as != hit.said else None, start=spot.start, end=spot.end)
+
+
+def _joined(talk: Talk, heard_hits: Sequence[Hit], spots: Sequence[Hit]) -> Talk:
+    """What the recogniser heard, and what only the spotter did."""
+    alone = [spot for spot in spots if not any(_is_same(spot, hit) for hit in heard_hits)]
+    return replace(talk, hits=_bounded((*heard_hits, *alone)), spots=_bounded(spots))
+
+
+def _is_same(spot: Hit, hit: Hit) -> bool:
+    """Whether the recogniser's hit is the phrase that was spotted."""
+    near = spot.start - SPOT_S <= hit.end and hit.start <= spot.end + SPOT_S
+    return near and (spot.name, spot.role) == (hit.name, hit.role)
+
+
+def _stands_in(spot: Hit, start: float, end: float, final: bool) -> bool:
+    """Whether the spotted phrase stands in the sentence from ``start`` to ``end``, or further where it goes on."""
+    middle = (spot.start + spot.end) / 2
+    return spot.said == start or (start - EDGE_S <= middle and (not final or middle <= end + EDGE_S))
+
+
+def _unrefuted(leg: Leg, role: Role, spots: Sequence[Hit]) -> tuple[Hit, ...]:
+    """The spots without those to which the recogniser has listened without hearing a word."""
+    if any(not u.final for u in leg.said):
+        return tuple(spots)
+    sounds = leg.sounds if leg.marks else ()
+    goes_on = min((s.start for s in sounds if s.end is None or s.end > leg.through), default=leg.through)
+    return tuple(s for s in spots if s.final or s.role != role or s.end + SPOT_S > min(leg.through, goes_on))
+
+
+def _spotted(talk: Talk, call: Call, event: Spotted, found: Sequence[Found]) -> Talk:
+    """A spotter tells of a phrase while its sentence goes on, or when the recogniser is past it.
+
+    It is no utterance, and proves nothing about what else was said. What a finished sentence has decided stays so.
+    """
+    latest = event.at + AHEAD_S
+    event = replace(event, start=min(event.start, latest), end=min(max(event.start, event.end), latest))
+    if call.stretch_at((event.start + event.end) / 2).phase in _SILENT_PHASES:
+        return talk
+    leg, spots = talk.leg(event.role), list(talk.spots)
+    said = _sentence_of(leg, event)
+    told_as = min((h.utterance for h in (*talk.hits, *spots) if (h.role, h.said) == (event.role, said)), default=said)
+    heard_hits = [hit for hit in talk.hits if not hit.spotted]
+    for hit in _hits(event, call, found):
+        spot = replace(hit, said=said, spotted=True, by_sound=True)
+        known = next((s for s in spots if s.start <= spot.end and spot.start <= s.end and _is_same(s, spot)), None)
+        if known is None:
+            finals = [h for h in heard_hits if h.final and _is_same(spot, h)]
+            spot = replace(spot, start=finals[0].start, end=finals[0].end) if finals else spot
+            spots.append(_placed(spot, told_as))
+        elif spot.final and not known.final:
+            spots[spots.index(known)] = replace(known, final=True)
+    over = [u for u in leg.said if u.final]
+    kept = [s for s in spots if s.final or not any(_stands_in(s, u.start, u.end, u.final) for u in over)]
+    left = _unrefuted(leg, event.role, kept)
+    return talk if left == talk.spots else _joined(talk, heard_hits, left)
+
+
+def _sentence_of(leg: Leg, event: Spotted) -> float:
+    """The start of the sentence in which the phrase stands, as far as is known by now."""
+    if event.said is not None:
+        return event.said
+    middle = (event.start + event.end) / 2
+    starts = [u.start for u in leg.said if u.start - EDGE_S <= middle and (not u.final or middle <= u.end + EDGE_S)]
+    starts += [
+        s.start for s in leg.sounds if s.start - EDGE_S <= middle and (s.end is None or middle <= s.end + EDGE_S)
+    ]
+    return starts[0] if starts else event.start
+
+
+def _hits(
+    event: Transcript | Spotted, call: Call, found: Sequence[Found], tail: Tail | None = None
+) -> Iterator[Hit]:
+    for each in found:
+        before = tail if each.start < 0 else None
+        said_at = before.times[each.start] if before else _time_of(event, each.start, begins=True)
+        until = _time_of(event, each.end, begins=False)
+        text = before.text + event.text if before else event.text
+        skipped = len(text) - len(event.text)
         yield Hit(
-            name=name,
+            name=each.name,
             role=event.role,
             start=said_at,
             end=max(said_at, until),
             said=event.start,
             final=event.final,
-            text=masked(event.text)[:EXCERPT],
-            match=masked(event.text[start:end]),
+            text=masked(text)[:EXCERPT],
+            match=masked(text[each.start + skipped : each.end + skipped]),
             agent=call.stretch_at(said_at).agent or call.agent,
+            by_sound=isinstance(event, Transcript) and event.by_sound,
+            meant=masked(each.meant),
+            distance=each.distance,
         )
 
 
-def _time_of(event: Transcript, index: int, *, begins: bool) -> float:
+def _time_of(event: Transcript | Spotted, index: int, *, begins: bool) -> float:
     """When the text was at ``index``: by the words' times, or by even pace. Between two words: the next ``begins``."""
-    if event.words and "".join(word.text for word in event.words) == event.text.replace(" ", ""):
+    words = event.words if isinstance(event, Transcript) else ()
+    if words and "".join(word.text for word in words) == event.text.replace(" ", ""):
         passed = index - event.text.count(" ", 0, index)
-        for word in event.words:
+        for word in words:
             if passed < len(word.text) + (not begins):
                 return word.start + (word.end - word.start) * passed / max(1, len(word.text))
             passed -= len(word.text)
@@ -221,6 +385,8 @@ def _time_of(event: Transcript, index: int, *, begins: bool) -> float:
 def _bounded(hits: Sequence[Hit]) -> tuple[Hit, ...]:
     """The hits in order of time; of each set and party the first ones and the last ones."""
     ordered = sorted(hits, key=lambda hit: (hit.start, hit.end, hit.name))
+    if len(ordered) <= FIRST_HITS + MAX_HITS:
+        return tuple(ordered)
     groups: dict[tuple[str, Role], list[Hit]] = {}
     for hit in ordered:
         groups.setdefault((hit.name, hit.role), []).append(hit)

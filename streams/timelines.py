@@ -56,6 +56,7 @@ from streams.events import (
     Role,
     SpeechEnded,
     SpeechStarted,
+    Spotted,
     Transcript,
     TransferFailed,
     TransferMode,
@@ -91,7 +92,7 @@ _UNIT = "|".join(sorted(_UNITS_S, key=len, reverse=True))
 _QUANTITY = re.compile(rf"(\d+(?:\.\d+)?)\s*({_UNIT})(?![a-z])")
 _TIME = rf"(?:\d+(?:\.\d+)?\s*(?:{_UNIT})(?![a-z])\s*)+"
 _WHEN = re.compile(rf"\s*(?P<start>{_TIME})(?:-\s*(?P<end>{_TIME}))?\s*(?:\[(?P<call>[^\]]+)\])?\s*(?P<rest>.*)", re.S)
-_SPEECH = re.compile("(坐席|客户)\\s*[:\uff1a]\\s*(.*)", re.S)
+_SPEECH = re.compile("(?:(听见)\\s*)?(坐席|客户)\\s*[:\uff1a]\\s*(.*)", re.S)
 
 
 class Change(Struct, frozen=True):
@@ -467,11 +468,21 @@ def _sounds(line: _Line) -> list[AnyEvent]:
     return [begun] if line.end is None else [begun, SpeechEnded(call=line.call, at=line.end, role=role)]
 
 
-def _speaks(line: _Line, role: Role, text: str) -> list[AnyEvent]:
+def _spots(line: _Line, role: Role, text: str) -> list[AnyEvent]:
+    """A spotter tells of a phrase as it ends; the sentence around it is a line of its own."""
+    end = _end_of_speech(line, text)
+    return [Spotted(call=line.call, at=end, role=role, text=text, start=line.at, end=end)]
+
+
+def _end_of_speech(line: _Line, text: str) -> float:
     length = len(normal(text).text) / PACE
     if not length:
         raise _Error("speech without a word", "write what is said, or `3 s - 5 s 坐席 出声` for sound without words")
-    end = line.at + length if line.end is None else line.end
+    return line.at + length if line.end is None else line.end
+
+
+def _speaks(line: _Line, role: Role, text: str) -> list[AnyEvent]:
+    end = _end_of_speech(line, text)
     told = end + FINAL_AFTER_S
     return [
         SpeechStarted(call=line.call, at=line.at, role=role),
@@ -515,7 +526,7 @@ _FORMS: dict[str, _Form] = {
     "结束": _Form(lambda _: [], 0, 0, "60 s 结束"),
 }
 _BEGINS, _CONNECTS = frozenset({"来电", "呼出"}), frozenset({"接听", "接通"})
-_SPEAKS = "说话"
+_SPEAKS, _SPOTS = "说话", "听见"
 
 
 def _events(fields: Mapping[str, Any], start: float, fault: _Tell) -> tuple[list[AnyEvent], float]:
@@ -551,7 +562,8 @@ def _events(fields: Mapping[str, Any], start: float, fault: _Tell) -> tuple[list
 def _event(line: _Line, rest: str) -> tuple[str, list[AnyEvent]]:
     """The word of an event and what it makes of the record."""
     if speech := _SPEECH.fullmatch(rest):
-        return _SPEAKS, _speaks(line, _ROLES[speech[1]], speech[2].strip())
+        make = _spots if speech[1] else _speaks
+        return _SPEAKS, make(line, _ROLES[speech[2]], speech[3].strip())
     args = tuple(rest.split())
     if len(args) == 2 and args[1] == "出声":
         args = ("出声", args[0])
@@ -572,8 +584,9 @@ def _event(line: _Line, rest: str) -> tuple[str, list[AnyEvent]]:
 
 
 def _nearest_event(word: str) -> str:
-    near = get_close_matches(word, _FORMS, n=1, cutoff=0.3)
-    return f"did you mean `{_FORMS[near[0]].example}`?" if near else f"one of {', '.join(_FORMS)}, or `5 s 坐席: text`"
+    examples = {_SPOTS: "5 s - 6 s 听见 坐席: 有什么事快说", **{name: form.example for name, form in _FORMS.items()}}
+    near = get_close_matches(word, examples, n=1, cutoff=0.3)
+    return f"did you mean `{examples[near[0]]}`?" if near else f"one of {', '.join(examples)}, or `5 s 坐席: text`"
 
 
 def _call_fields(node: Any, fault: _Tell) -> dict[str, str]:

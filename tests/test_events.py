@@ -6,13 +6,26 @@ import json
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.events import DEEPEST, LATEST_S, TYPES, BadEventError, Event, Word, from_dict, parse, render, to_dict
+from streams.events import (
+    DEEPEST,
+    LATEST_S,
+    TYPES,
+    BadEventError,
+    Event,
+    Masked,
+    PersonalKind,
+    Word,
+    from_dict,
+    parse,
+    render,
+    to_dict,
+)
 from tests.drive import T0
 
 ROOT = Path(__file__).parent.parent
@@ -42,6 +55,16 @@ CONTRACT: dict[str, dict[str, Any]] = {
     "speech.started": {"role": "customer"},
     "speech.ended": {"role": "customer"},
     "transcript": TRANSCRIPT_FIELDS,
+    "phrase.spotted": {
+        "role": "agent",
+        "text": "有什么事快说",
+        "start": 1.0,
+        "end": 2.0,
+        "final?": True,
+        "said?": 0.5,
+        "confidence?": 0.8,
+    },
+    "leg.tapped": {"role": "agent", "leg": "40325ec2-5efd-4bd3-805f-53576e581d13"},
     "gap": {"role": "agent", "start": 1.0, "end": 2.0, "reason?": "overrun"},
     "tick": {},
     "mark": {
@@ -50,13 +73,16 @@ CONTRACT: dict[str, dict[str, Any]] = {
         "who?": "7f3a",
         "agent?": "101",
         "queue?": "sales",
-        "evidence?": [{"role": "customer", "text": "断网了", "start": 1.0, "end": 2.5, "match": "断网"}],
+        "evidence?": [
+            {"role": "customer", "text": "断网了", "start": 1.0, "end": 2.5, "match": "断网", "by_sound": True}
+        ],
         "grave?": True,
         "answers?": True,
     },
 }
-#: Beyond the shared contract: what the engine tells itself about subjects that rules count across calls.
-OURS = {"mark"}
+#: Beyond the shared contract: what the engine tells itself about subjects that rules count across calls, what a spotter
+#: hears, and how sound and call are put together.
+OURS = {"mark", "phrase.spotted", "leg.tapped"}
 CLOSED_SETS = {
     "call.offered": {"direction": ["inbound", "outbound"]},
     "agent.missed": {"reason": ["timeout", "rejected", "unavailable"]},
@@ -67,10 +93,12 @@ CLOSED_SETS = {
     "speech.started": {"role": ["agent", "customer"]},
     "speech.ended": {"role": ["agent", "customer"]},
     "transcript": {"role": ["agent", "customer"]},
+    "phrase.spotted": {"role": ["agent", "customer"]},
+    "leg.tapped": {"role": ["agent", "customer"]},
     "gap": {"role": ["agent", "customer"]},
 }
 #: Fields that the structs have beyond the contract: known to the project, still optional to any sender.
-BEYOND = {"agent_name"}
+BEYOND = {"agent_name", "masked", "by_sound"}
 COMMON = {"call", "at", "logged_at", "seq", "extra"}
 
 
@@ -266,7 +294,9 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=8,
 )
-words = st.builds(Word, text=texts, start=times, end=times, confidence=st.none() | shares)
+words = st.builds(Word, text=texts, start=times, end=times, confidence=st.none() | shares, sound=st.none() | texts)
+places = st.integers(0, 100)
+hidden = st.builds(Masked, kind=st.sampled_from(get_args(PersonalKind)), start=places, end=places)
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "agent": names,
     "text": texts,
@@ -276,6 +306,10 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "through": st.none() | times,
     "confidence": st.none() | shares,
     "words": st.lists(words, max_size=3).map(tuple),
+    "masked": st.lists(hidden, max_size=2).map(tuple),
+    "by_sound": st.booleans(),
+    "said": st.none() | times,
+    "leg": names,
     "rule": names,
     "source": names,
     "evidence": st.just(()),

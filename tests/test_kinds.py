@@ -13,6 +13,7 @@ import pytest
 
 from streams import call as calls
 from streams.alerts import AlertChange, alert_id
+from streams.core import step
 from streams.detectors.conditions import Condition, Facts, Moment, Said, Silent, Words
 from streams.detectors.lasts import Lasts, Threshold
 from streams.detectors.measure import Measure
@@ -46,6 +47,7 @@ from tests.drive import (
     offered,
     resumed,
     rings,
+    tick,
     transferred,
     transferring,
 )
@@ -385,6 +387,39 @@ QUIET = about(
 SPOKE = [*TALK, *sounds("agent", 5, 9)]
 
 
+# ■ 5-9 ... ? lost ? ... 19 long enough ... ■ 31: somebody may have spoken
+@pytest.mark.parametrize(
+    ("lost", "expected"),
+    [
+        ((12, 14), [("not judged", 19)]),
+        ((18.875, 19), [("not judged", 19)]),
+        ((19, 20), opened(19)),
+        ((7, 9), opened(19)),
+        ((30, 31), opened(19)),
+    ],
+)
+def test_a_silence_of_which_sound_was_lost_is_not_judged(lost: tuple[float, float], expected: list[Any]) -> None:
+    once = about(Lasts, phase="silence", thresholds=(Threshold(Duration(10), "notice"),))
+    record = [*SPOKE, gap(*lost, "customer"), *heard(19), *heard(28), *sounds("agent", 31, 33), *heard(34), ended(40)]
+    assert [row for row in told(once, record) if row[0] != "cleared"] == expected
+    assert told(once, [e for e in record if e.at < T0 + 31], until=28) == expected
+
+
+def test_a_short_silence_of_which_sound_was_lost_needs_no_verdict() -> None:
+    record = [*SPOKE, gap(12, 14, "customer"), *sounds("agent", 18.875, 31), *heard(34), ended(40)]
+    assert told(QUIET, record) == []
+
+
+def test_lost_sound_of_a_silence_that_does_not_count_is_no_matter() -> None:
+    rule = msgspec.structs.replace(QUIET, when=Condition(queue=("other",)))
+    assert told(rule, [*SPOKE, gap(12, 14, "customer"), *heard(34), ended(40)]) == []
+
+
+def test_the_silence_after_one_that_was_not_judged_is() -> None:
+    record = [*SPOKE, gap(12, 14, "customer"), *heard(30), *sounds("agent", 31, 33), *heard(44), ended(50)]
+    assert told(QUIET, record) == [("opened", 43), ("cleared", 50), ("not judged", 19)]
+
+
 def life(events: list[AnyEvent], until: float = 2000) -> list[tuple[str, str, float]]:
     return [(c.state, c.severity, round(c.at - T0, 3)) for c in judged(QUIET, events, until)[0]]
 
@@ -566,6 +601,44 @@ def test_what_has_been_said_of_a_rude_word_is_in_its_sentence() -> None:
 GREETING = about(
     MustSay, anchor="answered", by="agent", words=("你好",), after=Duration(8), severity="warning", says="{window}"
 )
+
+
+# 2 |answered .. 3-4 ■ a sound without words: no tick is asked for ... 5 a first word: 10 is asked for
+def test_while_no_word_is_known_a_rule_about_missing_words_asks_for_no_wake() -> None:
+    driver = Driver(Rulebook(version="v", rules=(GREETING,)))
+
+    def due_after(*events: AnyEvent) -> float | None:
+        changes.extend(change for event in events for change in driver.feed(event))
+        state = driver.state("c1")
+        assert state is not None
+        return state.dues.get(GREETING.id)
+
+    changes: list[AlertChange] = []
+    assert due_after(*TALK) is None
+    assert due_after(starts(3), stops(4)) is None
+    assert due_after(said(3, 4, lag=1, through=T0 + 4)) == T0 + 10
+    assert due_after(*through(20, "agent")) is None
+    assert [(c.state, c.at - T0) for c in changes] == opened(10)
+
+
+def test_the_first_word_after_the_time_was_up_has_it_judged() -> None:
+    late = [*TALK, starts(3), stops(4), *through(12, "customer")]
+    assert judged_live(GREETING, late) == []
+    assert judged_live(GREETING, [*late, *through(12.5, "agent")]) == opened(10)
+    assert told(GREETING, late, until=10 + GRACE_S - 0.125) == []
+    assert told(GREETING, late, until=10 + GRACE_S) == opened(10)
+
+
+# 2 |answered ........ 6 |the call comes under a rule that it has not met; nobody has recognised a word by then
+def test_a_rule_that_is_new_to_a_call_looks_at_it_without_a_word_of_the_telephone() -> None:
+    state = None
+    for event in (*TALK, starts(3), stops(4)):
+        state = step(Rulebook(version="old", rules=()), state, event).state
+    book, changes = Rulebook(version="new", rules=(GREETING,)), list[AlertChange]()
+    for event in (starts(6), stops(7), *(tick(t) for t in (10, 11)), *through(12, "customer"), *through(13, "agent")):
+        taken = step(book, state, event)
+        state, changes = taken.state, [*changes, *taken.changes]
+    assert [(c.state, c.at - T0) for c in changes] == opened(10)
 
 
 # 2 |answered ......... 10: the greeting may begin at 10 exactly

@@ -27,7 +27,7 @@ from streams.detectors.base import Facts, Rule
 from streams.detectors.lasts import Lasts
 from streams.detectors.must_say import MustSay
 from streams.detectors.units import Duration
-from streams.events import AnyEvent, Gap, Role, SpeechEnded, SpeechStarted, Tick, Transcript
+from streams.events import AnyEvent, Gap, Role, SpeechEnded, SpeechStarted, Spotted, Tick, Transcript
 from streams.rulebook import book as rulebook
 from streams.rulebook.book import Rulebook
 from tests.drive import (
@@ -156,7 +156,9 @@ class Telling:
             self.tell(failed, after=self.draw(WAIT_S))
 
     def speak(self) -> None:
-        """One sentence, heard with marks, perhaps with a partial that is corrected; or a gap in the hearing."""
+        """One sentence, heard with marks, perhaps with a partial that is corrected, perhaps with a phrase that a
+        spotter heard in it, rightly or not, before or after its words; or a gap in the hearing.
+        """
         role: Role = self.draw(st.sampled_from(["agent", "customer"]))
         start = self.t + self.draw(PAUSE_S)
         text = self.draw(SENTENCES)
@@ -168,9 +170,20 @@ class Telling:
                 guess = self.draw(SENTENCES)
                 self.events.append(self.heard(role, guess, start, (start + end) / 2, (start + end) / 2, final=False))
             self.events.append(SpeechEnded(call=call, at=T0 + end, role=role))
-            self.events.append(self.heard(role, text, start, end, self.t, final=True))
+            spots = [self.spotted(role, start, end)] if self.draw(st.sampled_from([False, False, True])) else []
+            words = [self.heard(role, text, start, end, self.t, final=True)]
+            self.events += words + spots if self.draw(st.sampled_from([False, False, True])) else spots + words
         else:
             self.events.append(Gap(call=call, at=T0 + self.t, role=role, start=T0 + start, end=T0 + end))
+
+    def spotted(self, role: Role, start: float, end: float) -> Spotted:
+        times = {
+            "start": T0 + start,
+            "end": T0 + (start + end) / 2,
+            "said": self.draw(st.sampled_from([None, T0 + start])),
+        }
+        text, final = self.draw(SENTENCES), self.draw(st.booleans())
+        return Spotted(call=self.call, at=T0 + self.t, role=role, text=text, final=final, **times)
 
     def heard(self, role: Role, text: str, start: float, end: float, at: float, *, final: bool) -> Transcript:
         times = {"start": T0 + start, "end": T0 + end, "through": T0 + end}
@@ -312,7 +325,8 @@ def check_shift(book: Book = TIMELESS, how: settings | None = None) -> None:
 
 def shifted(event: AnyEvent, by: float) -> AnyEvent:
     """The event with all its times moved."""
-    times = {name: getattr(event, name) + by for name in ("at", "start", "end", "through") if hasattr(event, name)}
+    names = ("at", "start", "end", "through", "said")
+    times = {name: getattr(event, name) + by for name in names if getattr(event, name, None) is not None}
     return replace(event, **times)
 
 
@@ -696,7 +710,7 @@ def test_7_words_later_than_the_others_by_less_than_the_grace_change_no_verdict(
 
 
 def partial(event: AnyEvent) -> bool:
-    return isinstance(event, Transcript) and not event.final
+    return isinstance(event, Spotted) or (isinstance(event, Transcript) and not event.final)
 
 
 def test_7_a_recogniser_that_is_never_through_is_not_held_against_the_agent() -> None:

@@ -18,8 +18,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.alerts import AlertChange
-from streams.core import SUBJECT
 from streams.events import (
+    SUBJECT,
     AnyEvent,
     CallAnswered,
     CallEnded,

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.alerts import AlertChange
-from streams.core import SUBJECT
-from streams.events import Mark
+from streams.events import SUBJECT, Mark
 from streams.replay import Driver
 from streams.rulebook.book import Rulebook, load
 from tests.drive import T0

@@ -20,7 +20,7 @@ from streams.backtest.traces import CallLines, File, Line, read_lines
 from streams.core import Book
 from streams.detectors.base import Rule
 from streams.detectors.conditions import Condition
-from streams.events import Evidence, Mark, SpeechEnded, SpeechStarted, Transcript
+from streams.events import Evidence, LegTapped, Mark, SpeechEnded, SpeechStarted, Spotted, Transcript
 from streams.problem import Problem
 from streams.replay import Driver
 from streams.rulebook.book import Rulebook
@@ -145,7 +145,7 @@ def judge(plan: Plan, files: Sequence[File], calls: Iterable[CallLines]) -> Batc
         for item in read_lines(files, call):
             if isinstance(item, Problem):
                 batch.problems.append(item)
-            else:
+            elif not isinstance(item.event, LegTapped):
                 lines.append(item)
         if lines:
             _judge_call(plan, files, call, lines, batch)
@@ -157,7 +157,7 @@ def _judge_call(plan: Plan, files: Sequence[File], call: CallLines, lines: Seque
     if plan.before.judges:
         own = verdict(plan.before, lines, call.until)
     before = own.joined(now.of(plan.shared))
-    deaf = not any(isinstance(line.event, SpeechStarted | SpeechEnded | Transcript) for line in lines)
+    deaf = not any(isinstance(line.event, SpeechStarted | SpeechEnded | Transcript | Spotted) for line in lines)
     batch.calls, batch.deaf = batch.calls + 1, batch.deaf + deaf
     for side, given, ears in (("before", before, plan.ears_before), ("now", now, plan.ears_now)):
         for alert in given.alerts:
@@ -226,4 +226,6 @@ def place(alert: Alert, files: Sequence[File], lines: Sequence[Line]) -> Place:
 
 def _holds(line: Line, words: Evidence) -> bool:
     event = line.event
-    return isinstance(event, Transcript) and event.role == words.role and event.start <= words.start <= event.end
+    if not isinstance(event, Transcript | Spotted):
+        return False
+    return event.role == words.role and event.start <= words.start <= event.end

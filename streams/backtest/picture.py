@@ -21,7 +21,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from streams import call as calls
-from streams.alerts import Severity
+from streams.alerts import Severity, by_sound_zh
 from streams.backtest.compare import SAME_S, Alert, Change, Kind
 from streams.backtest.traces import Line
 from streams.call import Call, Fold, Stretch
@@ -257,4 +257,4 @@ def _around(change: Change, events: Sequence[AnyEvent]) -> Iterator[Words]:
         fits = (w for w in proof if w.role == event.role and event.start - SAME_S <= w.start <= event.end + SAME_S)
         match = next((w.match for w in fits if w.match and w.match in text), "")
         head, _, tail = text.partition(match) if match else (text, "", "")
-        yield Words(event.role, event.start - events[0].at, head, match, tail)
+        yield Words(event.role, event.start - events[0].at, head, match, tail + by_sound_zh(event.by_sound))

@@ -9,7 +9,7 @@ A new kind is one file in this folder with one subclass of :class:`Rule`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
@@ -26,7 +26,7 @@ Status = Literal["draft", "trial", "live", "retired"]
 
 #: What a rule may listen to, by the type of the event. Ticks are nobody's: time comes by ``on_wake``.
 PHONE = frozenset(TABLE)
-WORDS = frozenset({"transcript", "gap"})
+WORDS = frozenset({"transcript", "phrase.spotted", "gap"})
 SPEECH = WORDS | {"speech.started", "speech.ended"}
 
 
@@ -87,6 +87,11 @@ class Contribution(Struct, frozen=True):
 Result = Finding | Unjudged | Contribution
 
 
+def named(agent: str | None) -> tuple[str, ...]:
+    """Whom a finding is about, where it is one agent's affair, or nobody's who is known."""
+    return (agent,) if agent else ()
+
+
 class Memory(Struct, frozen=True, omit_defaults=True, tag_field="kind"):
     """What a detector remembers of one call between events. Subclasses carry ``tag=<kind>``."""
 
@@ -115,6 +120,8 @@ class Rule(Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_f
     listens: ClassVar[frozenset[str]] = PHONE | SPEECH
     #: figures of the sentence beside agent, duration, queue, to and outcome
     figures: ClassVar[tuple[str, ...]] = ()
+    #: whether speech without one of its phrase sets leaves it cold, as long as it remembers nothing of the call
+    waits_for_words: ClassVar[bool] = False
     #: whether it judges what many calls have told (``mark`` events) instead of one call
     crosses_calls: ClassVar[bool] = False
 
@@ -144,6 +151,11 @@ class Rule(Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_f
     def blank(self) -> Memory:
         """What is remembered of a call of which nothing is remembered."""
         return self.memory_type()
+
+    def remembered(self, memories: Mapping[str, Any]) -> Any:
+        """What this rule keeps among ``memories`` (by rule id), if its kind wrote it."""
+        kept = memories.get(self.id)
+        return kept if isinstance(kept, self.memory_type) else self.blank
 
     def stirs(self, event: AnyEvent, names: frozenset[str], memory: Any) -> bool:
         """Whether ``event``, with the phrase sets ``names`` in it, can change the rule's mind: a quick look that
@@ -208,4 +220,5 @@ __all__ = [
     "Status",
     "Truth",
     "Unjudged",
+    "named",
 ]

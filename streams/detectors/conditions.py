@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import msgspec
 from msgspec import Struct
 
+from streams.alerts import by_sound_zh
 from streams.call import Call, Phase
 from streams.days import Calendar, Hours
 from streams.detectors.units import Duration
@@ -54,7 +55,7 @@ class Facts(NamedTuple):
 
 class Moment(NamedTuple):
     """What a condition is asked about: the instant ``at``, the ``agent`` then on the line, how long the phase before
-    it ``lasted``, and the utterance in question (party and start).
+    it ``lasted``, and the utterance in question (party and ``Hit.utterance``).
     """
 
     at: float
@@ -84,7 +85,7 @@ def clock(facts: Facts, at: float) -> str:
 
 def hits_zh(facts: Facts, hits: Iterable[Hit]) -> str:
     """Who said what when, in Chinese."""
-    told = (f"{_PARTY_ZH[hit.role]} {clock(facts, hit.start)}“{hit.match}”" for hit in hits)
+    told = (f"{_PARTY_ZH[h.role]} {clock(facts, h.start)}“{h.match}”{by_sound_zh(h.by_sound)}" for h in hits)
     return ";".join(told) or "没有说过"
 
 
@@ -180,8 +181,7 @@ class Silent(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     def truth(self, facts: Facts, at: float) -> Truth:
         """The answer at the moment ``at``."""
         call, talk = facts.call, facts.talk
-        answered = call.begun_at if call.answered_at is None else call.answered_at
-        since = answered if self.lasting is None else at - self.lasting
+        since = call.talk_began_at if self.lasting is None else at - self.lasting
         roles = (self.by,) if self.by else ROLES
         for role in roles:
             leg = talk.leg(role)
@@ -288,7 +288,7 @@ class Condition(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=T
             enough = _truth(moment.lasted >= self.lasted)
             yield f"lasted: {self.lasted:g} s", enough, f"{moment.lasted:.1f} s"
         if self.first is not None:
-            passed = moment.at - (call.begun_at if call.answered_at is None else call.answered_at)
+            passed = moment.at - call.talk_began_at
             yield f"first: {self.first:g} s", _truth(passed <= self.first), f"接听后 {passed:.1f} s"
 
     def _heard(self, facts: Facts, moment: Moment) -> Iterator[tuple[str, Truth, Any]]:
@@ -299,7 +299,7 @@ class Condition(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=T
             yield asks, self.said.truth(facts, moment.at), because
         if self.utterance:
             role, said = moment.utterance or (None, None)
-            names = [hit.name for hit in facts.talk.hits if (hit.role, hit.said) == (role, said)]
+            names = [hit.name for hit in facts.talk.hits if (hit.role, hit.utterance) == (role, said)]
             words = words_of(self.utterance)
             fits = words.wanted(names) and not words.barred(names)
             yield f"utterance: {by_words(self.utterance)}", _truth(fits), _list(names) or "都没有"
@@ -369,4 +369,16 @@ def negate(answer: Truth) -> Truth:
 
 def evidence_of(hits: Iterable[Hit]) -> tuple[Evidence, ...]:
     """The hits as an alert shows them."""
-    return tuple(Evidence(role=h.role, text=h.text, start=h.start, end=h.end, match=h.match) for h in hits)
+    return tuple(
+        Evidence(
+            role=h.role,
+            text=h.text,
+            start=h.start,
+            end=h.end,
+            match=h.match,
+            by_sound=h.by_sound,
+            meant=h.meant,
+            distance=h.distance,
+        )
+        for h in hits
+    )

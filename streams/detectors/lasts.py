@@ -20,7 +20,7 @@ from msgspec import Struct
 from streams.alerts import Severity, duration_zh
 from streams.call import Call, row_of
 from streams.detectors import silence
-from streams.detectors.base import PHONE, SPEECH, Facts, Finding, Memory, Moment, Result, Rule, Truth
+from streams.detectors.base import PHONE, SPEECH, Facts, Finding, Memory, Moment, Result, Rule, Truth, named
 from streams.detectors.conditions import Explained, clock
 from streams.detectors.units import Duration
 from streams.detectors.wording import SEVERITY_ZH, answer_of, span_zh
@@ -56,13 +56,15 @@ class Threshold(Struct, frozen=True, forbid_unknown_fields=True):
 class LastsMemory(Memory, frozen=True, tag="lasts"):
     """``level``: thresholds passed so far in this stretch; ``since``, ``agents``: the stretch and whose it is.
 
-    ``done``: silences that began before this are finished with.
+    ``done``: silences that began before this are finished with; ``lost``: the start of the last one that could not be
+    judged.
     """
 
     level: int = 0
     since: float = 0.0
     agents: tuple[str, ...] = ()
     done: float = 0.0
+    lost: float = 0.0
 
 
 class Lasts(Rule, frozen=True, kw_only=True, tag="lasts"):
@@ -197,6 +199,6 @@ class Lasts(Rule, frozen=True, kw_only=True, tag="lasts"):
 
     def _agents(self, call: Call) -> tuple[str, ...]:
         if self.phase != "ringing":
-            return (call.agent,) if call.agent else ()
+            return named(call.agent)
         first = call.ringing_since or 0.0
         return tuple(agent for agent, since in call.ringing.items() if since <= first + TOGETHER_S)

@@ -20,7 +20,7 @@ from typing import Literal, NamedTuple
 from msgspec.structs import replace
 
 from streams.alerts import Severity, duration_zh
-from streams.detectors.base import PHONE, SPEECH, Duration, Facts, Finding, Memory, Moment, Result, Rule, Truth
+from streams.detectors.base import PHONE, SPEECH, Duration, Facts, Finding, Memory, Moment, Result, Rule, Truth, named
 from streams.detectors.conditions import Explained, clock
 from streams.detectors.wording import PARTY_ZH, SEVERITY_ZH, answer_of, truth_of
 from streams.events import AnyEvent, Role, SpeechEnded, SpeechStarted, Transcript
@@ -87,9 +87,7 @@ class Measure(Rule, frozen=True, kw_only=True, tag="measure"):
         if self.figure == "overlaps":
             over_at = _overlaps(self, facts).at + self.over if memory.since else 0.0
             return over_at if over_at > facts.now else None
-        if self.figure not in ("monologue", "silence") or facts.call.phase != "talking" or memory.since:
-            return None
-        if self.figure == "silence":
+        if self.figure != "monologue" or facts.call.phase != "talking" or memory.since:
             return None
         sounds = facts.talk.leg(self.by).sounds
         if not sounds or self.above is None or sounds[-1].end is not None:
@@ -182,7 +180,7 @@ class Measure(Rule, frozen=True, kw_only=True, tag="measure"):
         return high or (self.below is not None and figure < self.below)
 
     def _agents(self, facts: Facts) -> tuple[str, ...]:
-        return (facts.call.agent,) if facts.call.agent else ()
+        return named(facts.call.agent)
 
 
 def _leg_as_of(leg: Leg, at: float) -> Leg:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from streams.alerts import Severity
 from streams.call import Call, is_telephony
-from streams.detectors.base import PHONE, SPEECH, Facts, Finding, Memory, Moment, Result, Rule, Truth, Unjudged
+from streams.detectors.base import PHONE, SPEECH, Facts, Finding, Memory, Moment, Result, Rule, Truth, Unjudged, named
 from streams.detectors.conditions import Explained, clock
 from streams.detectors.wording import DIRECTION_ZH, PARTY_ZH, SEVERITY_ZH, answer_of
 from streams.events import AnyEvent, Direction, Party
@@ -43,6 +43,7 @@ class MustNot(Rule, frozen=True, kw_only=True, tag="must_not"):
     measured_from: Literal["offered", "answered"] = "answered"
 
     memory_type = MustNotMemory
+    waits_for_words = True
 
     @property
     def listens(self) -> frozenset[str]:  # type: ignore[override]
@@ -100,10 +101,10 @@ class MustNot(Rule, frozen=True, kw_only=True, tag="must_not"):
     def _finding(self, facts: Facts, broken: bool) -> Finding:
         call = facts.call
         ended_at = facts.now if call.ended_at is None else call.ended_at
-        begun = call.answered_at if self.measured_from == "answered" else call.offered_at
-        seconds = max(0.0, ended_at - (call.begun_at if begun is None else begun))
-        agents = (call.agent,) if call.agent else ()
-        return Finding(at=ended_at, severity=self.severity if broken else None, seconds=seconds, agents=agents)
+        begun = call.talk_began_at if self.measured_from == "answered" else call.came_at
+        seconds = max(0.0, ended_at - begun)
+        severity = self.severity if broken else None
+        return Finding(at=ended_at, severity=severity, seconds=seconds, agents=named(call.agent))
 
     def _ended(self, call: Call) -> bool:
         return (

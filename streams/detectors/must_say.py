@@ -38,6 +38,7 @@ from streams.detectors.base import (
     Rule,
     Truth,
     Unjudged,
+    named,
 )
 from streams.detectors.conditions import (
     AnyWords,
@@ -52,7 +53,8 @@ from streams.detectors.conditions import (
 )
 from streams.detectors.wording import PARTY_ZH, SEVERITY_ZH, answer_of, span_zh, truth_of, words_zh
 from streams.events import AnyEvent, Role
-from streams.talk import GRACE_S, Hit, heard, look_again, unfinished
+from streams.phrases.match import as_told
+from streams.talk import GRACE_S, Hit, by_utterance, heard, look_again, unfinished
 
 Happening = Literal["answered", "held", "resumed", "transferring", "transferred", "ended"]
 _ANCHOR_ZH: dict[Happening, str] = {
@@ -77,13 +79,15 @@ class SaidAnchor(Struct, frozen=True, forbid_unknown_fields=True):
 
 class MustSayMemory(Memory, frozen=True, tag="must_say"):
     """``judged``: anchors that are finished with; ``floor``: none before this is looked at; ``count``: alerts;
-    ``open``: anchors not finished with; ``last``: the anchor of the last alert, Unix seconds.
+    ``open``: anchors not finished with; ``until``: when the first of their windows is over; ``last``: the anchor of the
+    last alert, Unix seconds.
     """
 
     judged: tuple[float, ...] = ()
     floor: float = 0.0
     count: int = 0
     open: int = 0
+    until: float = 0.0
     last: float = 0.0
 
 
@@ -103,6 +107,12 @@ class Anchor(Struct, frozen=True):
         """From when on the other party can speak, Unix seconds."""
         return self.at if self.over is None else self.over
 
+    @property
+    def moment(self) -> Moment:
+        """What the rule's conditions are asked about."""
+        utterance = (self.hit.role, self.hit.utterance) if self.hit else None
+        return Moment(at=self.at, agent=self.agent, lasted=self.lasted, utterance=utterance)
+
 
 class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
     """Fires when ``by`` has not said ``words`` from ``before`` the anchor until ``after`` it.
@@ -120,6 +130,7 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
     again_after: Duration | None = None
 
     memory_type = MustSayMemory
+    waits_for_words = True
     listens = PHONE | SPEECH
     figures = ("window", "trigger")
 
@@ -131,11 +142,17 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
         yield from super().phrase_names()
 
     def stirs(self, event: AnyEvent, names: frozenset[str], memory: MustSayMemory) -> bool:
-        """Something happened on the telephone, its words fell, or it waits for words."""
-        return memory.open > 0 or is_telephony(event) or not names.isdisjoint(self.names)
+        """Something happened on the telephone, its words fell, or its time is up and it waits for words."""
+        waits = memory.open > 0 and event.at >= memory.until
+        return waits or is_telephony(event) or not names.isdisjoint(self.names)
 
     def due(self, facts: Facts, memory: MustSayMemory) -> float | None:
-        """The end of the next window, or the instant at which what was said in one may be known."""
+        """The end of the next window, or the instant at which what was said in one may be known.
+
+        While no recogniser has told anything time alone decides nothing: the first word asks again.
+        """
+        if memory.open and self._is_deaf(facts):
+            return None
         moments: list[float] = []
         for anchor in self._pending(facts, memory):
             _, until = self._window(facts.call, anchor)
@@ -189,22 +206,20 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
         if self.again_after is not None and memory.last < anchor.at < memory.last + self.again_after:
             last = f"上一次在 {clock(facts, memory.last)}"
             parts.append(Explained(f"again_after: {self.again_after:g} s", answer_of(False), last))
-        utterance = (anchor.hit.role, anchor.hit.said) if anchor.hit else None
-        moment = Moment(at=anchor.at, agent=anchor.agent, lasted=anchor.lasted, utterance=utterance)
         happened_at = clock(facts, anchor.at) + (f"“{anchor.hit.match}”" if anchor.hit else "")
         asks = f"anchor: {_anchor(self.anchor)}"
         at = max(anchor.at, until)
-        return Explained(asks, answer_of(True), happened_at, (*parts, *self.explain(facts, moment)), at=at)
+        return Explained(asks, answer_of(True), happened_at, (*parts, *self.explain(facts, anchor.moment)), at=at)
 
     def _judge(self, facts: Facts, memory: MustSayMemory) -> tuple[MustSayMemory, list[Result]]:
         found: list[Result] = []
-        still_open, pending = 0, self._pending(facts, memory)
-        if not facts.talk.recognised and facts.call.ended_at is None:
+        still_open, pending = list[float](), self._pending(facts, memory)
+        if self._is_deaf(facts):
             return replace(memory, open=len(pending)), []  # no word is known yet: nothing to be decided
         for anchor in pending:
             verdict = self._verdict(facts, anchor)
             if verdict is Truth.WAIT:
-                still_open += 1
+                still_open.append(self._window(facts.call, anchor)[1])
                 continue
             if verdict is Truth.NO and not self._is_soon(memory, anchor):
                 memory = replace(memory, count=memory.count + 1, last=anchor.at)
@@ -212,7 +227,10 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
             elif verdict is Truth.NEVER:
                 found.append(Unjudged(self._window(facts.call, anchor)[1]))
             memory = _noted(memory, anchor.at)
-        return replace(memory, open=still_open), found
+        return replace(memory, open=len(still_open), until=min(still_open, default=0.0)), found
+
+    def _is_deaf(self, facts: Facts) -> bool:
+        return not facts.talk.recognised and facts.call.ended_at is None
 
     def _verdict(self, facts: Facts, anchor: Anchor) -> Truth:
         """YES: said, or nothing to be said; NO: it is missing; WAIT; NEVER: it cannot be known."""
@@ -226,9 +244,7 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
             return Truth.YES
         if facts.now < until or self._may_finish(facts, until):
             return Truth.WAIT
-        utterance = (anchor.hit.role, anchor.hit.said) if anchor.hit else None
-        moment = Moment(at=anchor.at, agent=anchor.agent, lasted=anchor.lasted, utterance=utterance)
-        applies = self.applies(facts, moment)
+        applies = self.applies(facts, anchor.moment)
         if applies is Truth.NO:
             return Truth.YES
         broken = all_of([applies, Truth.YES if said is Truth.NO else said])
@@ -267,10 +283,9 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
         return happened(facts.call, self.anchor)
 
     def _said_anchors(self, facts: Facts, anchor: SaidAnchor) -> list[Anchor]:
-        words, groups = words_of(anchor.said), dict[float, list[Hit]]()
-        for hit in facts.talk.hits_of(words.names, anchor.by):
-            groups.setdefault(hit.said, []).append(hit)
-        fits = [hits for hits in groups.values() if words.wanted(h.name for h in hits)]
+        words = words_of(anchor.said)
+        utterances = by_utterance(facts.talk.hits_of(words.names, anchor.by))
+        fits = [hits for hits in utterances if words.wanted(h.name for h in hits)]
         over = {u.start: u.end for u in facts.talk.leg(anchor.by).said}
         found = [
             Anchor(hits[-1].end, hits[-1].agent, hit=hits[-1], over=over.get(hits[-1].said))
@@ -286,10 +301,10 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
             at=at,
             severity=self.severity,
             seconds=anchor.lasted,
-            agents=(anchor.agent,) if anchor.agent else (),
+            agents=named(anchor.agent),
             values={
                 "window": float(self.after or self.before or 0.0),
-                "trigger": anchor.hit.match if anchor.hit else "",
+                "trigger": as_told(anchor.hit.match, anchor.hit.meant) if anchor.hit else "",
             },
             evidence=evidence_of([anchor.hit] if anchor.hit else []),
             nth=nth,
@@ -325,10 +340,9 @@ def _talk_before(call: Call, at: float, length: float) -> float:
 def happened(call: Call, what: Happening) -> list[Anchor]:
     """Each time that it happened in this call, oldest first."""
     if what == "ended":
-        answered = call.begun_at if call.answered_at is None else call.answered_at
         if call.ended_at is None or not call.was_answered:
             return []
-        return [Anchor(call.ended_at, call.agent, max(0.0, call.ended_at - answered))]
+        return [Anchor(call.ended_at, call.agent, max(0.0, call.ended_at - call.talk_began_at))]
     if what == "answered":
         if call.answered_at is None:
             return []

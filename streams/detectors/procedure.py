@@ -31,6 +31,7 @@ from streams.detectors.base import (
     Rule,
     Truth,
     Unjudged,
+    named,
 )
 from streams.detectors.conditions import (
     AnyWords,
@@ -45,7 +46,7 @@ from streams.detectors.conditions import (
 )
 from streams.detectors.wording import PARTY_ZH, SEVERITY_ZH, answer_of, truth_of, words_zh
 from streams.events import AnyEvent, Role
-from streams.talk import GRACE_S, Hit, heard
+from streams.talk import GRACE_S, ROLES, Hit, by_utterance, heard
 
 #: A detector of speech is this much, seconds, off at both ends of a pause.
 PAUSE_SLACK_S = 0.5
@@ -113,6 +114,7 @@ class Procedure(Rule, frozen=True, kw_only=True, tag="procedure"):
     released_by: AnyWords = ()
 
     memory_type = ProcedureMemory
+    waits_for_words = True
     listens = PHONE | SPEECH
     figures = ("step", "steps", "words")
 
@@ -256,8 +258,7 @@ class Procedure(Rule, frozen=True, kw_only=True, tag="procedure"):
 
     def _known(self, facts: Facts, at: float) -> Truth:
         since = facts.call.begun_at
-        roles: tuple[Role, ...] = ("agent", "customer")
-        return all_of([heard(facts.talk, facts.call, role, since, at, facts.now) for role in roles])
+        return all_of([heard(facts.talk, facts.call, role, since, at, facts.now) for role in ROLES])
 
     def _begun(self, facts: Facts, at: float) -> Truth:
         if self.trigger.silent:
@@ -266,13 +267,10 @@ class Procedure(Rule, frozen=True, kw_only=True, tag="procedure"):
 
     def _triggers(self, facts: Facts, at: float) -> list[Hit]:
         """The first hit of each utterance that triggers it."""
-        first: dict[float, Hit] = {}
-        for hit in (
-            facts.talk.hits_of(words_of(self.trigger.words).names, self.trigger.by) if self.trigger.words else ()
-        ):
-            if hit.end <= at:
-                first.setdefault(hit.said, hit)
-        return list(first.values())
+        if not self.trigger.words:
+            return []
+        hits = facts.talk.hits_of(words_of(self.trigger.words).names, self.trigger.by)
+        return [first for first, *_ in by_utterance(hit for hit in hits if hit.end <= at)]
 
     def _progress(self, facts: Facts, at: float) -> Progress | None:
         """How far it had come at ``at``; None: it had not begun."""
@@ -298,13 +296,10 @@ class Procedure(Rule, frozen=True, kw_only=True, tag="procedure"):
     def _agent_said(self, facts: Facts, begun: float, at: float) -> Iterator[tuple[Hit, float]]:
         """A hit of each utterance of the agent with words of a step, and when he spoke again or the time was up."""
         names = [name for step in self.steps for name in words_of(step.words).names]
-        firsts: dict[float, Hit] = {}
-        for hit in facts.talk.hits_of(names, "agent"):
-            if begun <= hit.start and hit.end <= at:
-                firsts.setdefault(hit.said, hit)
-        for said, hit in firsts.items():
-            later = [u.start for u in facts.talk.agent.said if u.start > said]
-            yield hit, min([*later, at])
+        inside = (hit for hit in facts.talk.hits_of(names, "agent") if begun <= hit.start and hit.end <= at)
+        for first, *_ in by_utterance(inside):
+            later = [u.start for u in facts.talk.agent.said if u.start > first.said]
+            yield first, min([*later, at])
 
     def _paused(self, facts: Facts, said: Hit, until: float, step: ProcedureStep) -> bool:
         if not step.pause:
@@ -323,7 +318,7 @@ class Procedure(Rule, frozen=True, kw_only=True, tag="procedure"):
         return words_of(self.released_by).wanted(names)
 
     def _agents(self, facts: Facts) -> tuple[str, ...]:
-        return (facts.call.agent,) if facts.call.agent else ()
+        return named(facts.call.agent)
 
     def _finding(
         self, facts: Facts, progress: Progress, at: float, severity: Severity | None, sentence: str

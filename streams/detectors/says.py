@@ -14,19 +14,32 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from streams.alerts import Severity, duration_zh
-from streams.detectors.base import WORDS, Duration, Facts, Finding, Memory, Moment, Result, Rule, Truth, Unjudged
+from streams.detectors.base import (
+    WORDS,
+    Duration,
+    Facts,
+    Finding,
+    Memory,
+    Moment,
+    Result,
+    Rule,
+    Truth,
+    Unjudged,
+    named,
+)
 from streams.detectors.conditions import AnyWords, Explained, by_words, clock, evidence_of, hits_zh, words_of
 from streams.detectors.wording import PARTY_ZH, SEVERITY_ZH, answer_of, words_zh
 from streams.events import AnyEvent, Role
+from streams.phrases.match import as_told
 from streams.phrases.normal import normal
-from streams.talk import ROLES, Hit, look_again
+from streams.talk import ROLES, Hit, by_utterance, look_again
 
 #: So many of the last alerts are remembered, to know them again when their sentence is corrected.
 REMEMBERED = 12
 
 
 class Told(Struct, frozen=True, array_like=True):
-    """Alert number ``nth`` was about the utterance that began at ``said``; ``sure`` once that was finished.
+    """Alert number ``nth`` was about the utterance ``said`` (``Hit.utterance``); ``sure`` once that was finished.
 
     ``nth`` 0: the utterance was looked at and is none. ``at``: the end of its words.
     """
@@ -65,6 +78,7 @@ class Says(Rule, frozen=True, kw_only=True, tag="says"):
     again_after: Duration | None = None
 
     memory_type = SaysMemory
+    waits_for_words = True
     listens = WORDS | {"call.ended"}
     figures = ("words", "count")
 
@@ -85,7 +99,7 @@ class Says(Rule, frozen=True, kw_only=True, tag="says"):
     def due(self, facts: Facts, memory: SaysMemory) -> float | None:
         """When the conditions of an undecided utterance may be known, at the latest after the end of the call."""
         known = {told.said for told in memory.told}
-        ends = [hits[-1].end for hits in self._utterances(facts, memory) if hits[0].said not in known]
+        ends = [hits[-1].end for hits in self._utterances(facts, memory) if hits[0].utterance not in known]
         again = (look_again(facts.talk, facts.call, role, end, facts.now) for end in ends for role in ROLES)
         return min((moment for moment in again if moment is not None), default=None)
 
@@ -107,21 +121,20 @@ class Says(Rule, frozen=True, kw_only=True, tag="says"):
 
     def account(self, facts: Facts, memory: SaysMemory) -> list[Explained]:
         """Each utterance of that party with such words, whether they are enough, and its conditions."""
-        words, groups = words_of(self.words), dict[float, list[Hit]]()
+        words = words_of(self.words)
         asks = f"words: {by_words(self.words)} by {self.by}"
-        for hit in facts.talk.hits_of(words.names, self.by):
-            groups.setdefault(hit.said, []).append(hit)
-        if not groups:
+        utterances = by_utterance(facts.talk.hits_of(words.names, self.by))
+        if not utterances:
             others = list(facts.talk.hits_of(words.names, None))
             because = f"只有对方说过:{hits_zh(facts, others)}" if others else "没有说过"
             return [Explained(asks, answer_of(False), because)]
-        return [self._account(facts, memory, asks, hits) for hits in groups.values()]
+        return [self._account(facts, memory, asks, hits) for hits in utterances]
 
     def _account(self, facts: Facts, memory: SaysMemory, asks: str, hits: list[Hit]) -> Explained:
         words, names, at = words_of(self.words), [hit.name for hit in hits], hits[-1].end
         fits = words.wanted(names) and not words.barred(names)
-        told = next((t for t in memory.told if t.said == hits[0].said), None)
-        parts = self.explain(facts, Moment(at=at, agent=hits[0].agent, utterance=(self.by, hits[0].said)))
+        told = next((t for t in memory.told if t.said == hits[0].utterance), None)
+        parts = self.explain(facts, Moment(at=at, agent=hits[0].agent, utterance=(self.by, hits[0].utterance)))
         if self.within is not None:
             window = [h for h in facts.talk.hits_of(words.names, self.by) if at - self.within <= h.end <= at]
             enough = answer_of(bool(told and told.nth) or len(window) >= self.times)
@@ -135,19 +148,17 @@ class Says(Rule, frozen=True, kw_only=True, tag="says"):
         if not memory.told and not any(True for _ in facts.talk.hits_of(words_of(self.words).names, self.by)):
             return memory, []
         utterances = self._utterances(facts, memory)
-        memory, found = self._take_back(memory, {hits[0].said for hits in utterances})
+        memory, found = self._take_back(memory, {hits[0].utterance for hits in utterances})
         for hits in utterances:
             memory = self._decide(facts, memory, hits, found)
         known = {told.said for told in memory.told}
-        return replace(memory, open=sum(hits[0].said not in known for hits in utterances)), found
+        return replace(memory, open=sum(hits[0].utterance not in known for hits in utterances)), found
 
     def _utterances(self, facts: Facts, memory: SaysMemory) -> list[list[Hit]]:
         """The hits of each utterance that has the words and is not finished with, oldest first."""
-        words, groups = words_of(self.words), dict[float, list[Hit]]()
-        for hit in facts.talk.hits_of(words.names, self.by):
-            if hit.said > memory.floor:
-                groups.setdefault(hit.said, []).append(hit)
-        fits = [hits for hits in groups.values() if words.wanted(h.name for h in hits)]
+        words = words_of(self.words)
+        news = (hit for hit in facts.talk.hits_of(words.names, self.by) if hit.utterance > memory.floor)
+        fits = [hits for hits in by_utterance(news) if words.wanted(h.name for h in hits)]
         return [hits for hits in fits if not words.barred(h.name for h in hits)]
 
     def _take_back(self, memory: SaysMemory, said: set[float]) -> tuple[SaysMemory, list[Result]]:
@@ -157,7 +168,7 @@ class Says(Rule, frozen=True, kw_only=True, tag="says"):
         return replace(memory, told=kept), found
 
     def _decide(self, facts: Facts, memory: SaysMemory, hits: list[Hit], found: list[Result]) -> SaysMemory:
-        said, at, sure = hits[0].said, hits[-1].end, all(hit.final for hit in hits)
+        said, at, sure = hits[0].utterance, hits[-1].end, all(hit.final for hit in hits)
         known = next((told for told in memory.told if told.said == said), None)
         if known and (known.sure or not sure):
             return memory
@@ -187,22 +198,26 @@ class Says(Rule, frozen=True, kw_only=True, tag="says"):
         since = max(at - self.within, last + 1e-6)
         window = [h for h in facts.talk.hits_of(words_of(self.words).names, self.by) if since <= h.end <= at]
         if self.same:
-            phrase, _ = Counter(normal(hit.match).text for hit in window).most_common(1)[0] if window else ("", 0)
-            window = [hit for hit in window if normal(hit.match).text == phrase]
+            phrase, _ = Counter(_phrase(hit) for hit in window).most_common(1)[0] if window else ("", 0)
+            window = [hit for hit in window if _phrase(hit) == phrase]
         return window if len(window) >= self.times else []
 
     def _is_soon(self, memory: SaysMemory, at: float) -> bool:
         return self.again_after is not None and at < memory.last + self.again_after
 
     def _finding(self, hits: list[Hit], at: float, nth: int) -> Finding:
-        words = tuple(dict.fromkeys(hit.match for hit in hits))
-        agent = hits[-1].agent
+        words = tuple(dict.fromkeys(as_told(hit.match, hit.meant) for hit in hits))
         return Finding(
             at=at,
             severity=self.severity,
             seconds=float(self.within or 0.0),
-            agents=(agent,) if agent else (),
+            agents=named(hits[-1].agent),
             values={"words": words, "count": len(hits)},
             evidence=evidence_of(hits),
             nth=nth,
         )
+
+
+def _phrase(hit: Hit) -> str:
+    """What was said, in its comparable form: the same words misheard are the same words."""
+    return normal(hit.meant or hit.match).text

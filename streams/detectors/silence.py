@@ -8,7 +8,7 @@
                                    opened    raised    cleared
 
 A threshold counts once both legs are heard through it. So an ear that has died gives no dead air, and a sound that is
-told late takes back what it disproves.
+told late takes back what it disproves. A silence of which sound was lost is not judged.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec.structs import replace
+
 from streams.call import Stretch
-from streams.detectors.base import Facts, Finding, Moment, Result, Truth
+from streams.detectors.base import Facts, Finding, Moment, Result, Truth, Unjudged, named
 from streams.detectors.conditions import Explained
 from streams.detectors.wording import ANSWER_ZH, PARTY_ZH, truth_of
 from streams.talk import ROLES, Sound, listened, look_again
@@ -39,11 +41,12 @@ def judge(rule: Lasts, facts: Facts, memory: LastsMemory) -> tuple[LastsMemory, 
     stretches = quiets(facts, memory.done)
     if memory.level and all(quiet.start != memory.since for quiet in stretches):
         _over(facts, memory, facts.now, found)  # a sound was told late: it was no such silence, maybe a shorter one
-        memory = type(memory)(done=memory.done)
+        memory = type(memory)(done=memory.done, lost=memory.lost)
     for quiet in stretches:
         if memory.level and quiet.start != memory.since:
             continue
         memory = _climb(rule, facts, memory, quiet, found)
+        memory = _doubt(rule, facts, memory, quiet, found)
         if quiet.end is not None and (_is_told(rule, memory, quiet) or _is_known(facts, quiet.start, quiet.end)):
             memory = _over(facts, memory, quiet.end, found)
     if memory.level and facts.call.phase != "talking":
@@ -120,15 +123,30 @@ def _climb(rule: Lasts, facts: Facts, memory: LastsMemory, quiet: Quiet, found: 
         agent = call.stretch_at(quiet.start).agent or call.agent
         if rule.applies(facts, Moment(at=at, agent=agent, lasted=threshold.after)) is not Truth.YES:
             break
-        agents = (agent,) if agent else ()
+        agents = named(agent)
         found.append(Finding(at=at, severity=threshold.severity, seconds=threshold.after, agents=agents))
-        memory = type(memory)(level=memory.level + 1, since=quiet.start, agents=agents, done=memory.done)
+        memory = replace(memory, level=memory.level + 1, since=quiet.start, agents=agents)
     return memory
 
 
+def _doubt(rule: Lasts, facts: Facts, memory: LastsMemory, quiet: Quiet, found: list[Result]) -> LastsMemory:
+    """Say once of a silence that is long enough that sound of it was lost: somebody may have spoken."""
+    at = quiet.start + rule.thresholds[0].after
+    if memory.level or memory.lost == quiet.start or at > (facts.now if quiet.end is None else quiet.end):
+        return memory
+    lost = any(gap.start < at and gap.end > quiet.start for gap in facts.talk.gaps)
+    agent = facts.call.stretch_at(quiet.start).agent or facts.call.agent
+    if not lost or rule.applies(facts, Moment(at=at, agent=agent, lasted=at - quiet.start)) is Truth.NO:
+        return memory
+    found.append(Unjudged(at))
+    return replace(memory, lost=quiet.start)
+
+
 def _is_told(rule: Lasts, memory: LastsMemory, quiet: Quiet) -> bool:
-    """Whether the alert about it is open and can climb no further, because somebody has spoken."""
+    """Whether the alert about it is open and can climb no further, because somebody has spoken; or it is in doubt."""
     left = rule.thresholds[memory.level :]
+    if memory.lost == quiet.start:
+        return True
     return memory.level > 0 and quiet.end is not None and (not left or quiet.start + left[0].after > quiet.end)
 
 
@@ -150,4 +168,4 @@ def _over(facts: Facts, memory: LastsMemory, at: float, found: list[Result]) -> 
         phase = facts.call.stretch_at(at).phase
         ended_by = "speech.started" if phase == "talking" else f"call.{phase}"
         found.append(Finding(at=at, severity=None, seconds=lasted, agents=memory.agents, ended_by=ended_by))
-    return type(memory)(done=max(memory.done, at))
+    return type(memory)(done=max(memory.done, at), lost=memory.lost)

@@ -37,10 +37,12 @@ from streams.detectors.base import (
     Result,
     Rule,
     Truth,
+    named,
 )
 from streams.detectors.conditions import AnyWords, Condition, Explained, clock, evidence_of, words_of
 from streams.detectors.wording import PARTY_ZH, SEVERITY_ZH, answer_of, condition_zh, truth_of, words_zh
-from streams.events import AnyEvent, Evidence, Mark, Role
+from streams.events import AnyEvent, Evidence, Mark, Role, is_subject
+from streams.phrases.match import as_told
 from streams.talk import GRACE_S
 
 #: So many calls of one subject are remembered; more than any threshold that makes sense.
@@ -105,6 +107,7 @@ class Surge(Rule, frozen=True, kw_only=True, tag="surge"):
     unanswered_for: Duration | None = None
 
     memory_type = SurgeMemory
+    waits_for_words = True
     listens = PHONE | SPEECH
     figures = ("count", "window", "words")
     crosses_calls = True
@@ -183,7 +186,7 @@ class Surge(Rule, frozen=True, kw_only=True, tag="surge"):
 
     def account(self, facts: Facts, memory: SurgeMemory) -> list[Explained]:
         """Of a call: what it contributes, or why not. Of a subject: who has contributed so far."""
-        if facts.call.id.startswith("~"):
+        if is_subject(facts.call.id):
             return [self._count_account(facts, memory)]
         found: list[Explained] = []
         for subject, at, evidence in self._subjects(facts):
@@ -231,8 +234,7 @@ class Surge(Rule, frozen=True, kw_only=True, tag="surge"):
                 memory = replace(memory, told=told, grave=(*memory.grave, subject) if grave else memory.grave)
         caller = facts.call.caller_key
         if self.unanswered_for is not None and caller and "answers" not in memory.told:
-            begun_at = facts.call.begun_at if facts.call.offered_at is None else facts.call.offered_at
-            found.append(Contribution(subject=f"caller:{caller}", at=begun_at, answers=True))
+            found.append(Contribution(subject=f"caller:{caller}", at=facts.call.came_at, answers=True))
             memory = replace(memory, told=(*memory.told, "answers"))
         return memory, found
 
@@ -363,9 +365,9 @@ class Surge(Rule, frozen=True, kw_only=True, tag="surge"):
         return {
             "count": len(entries),
             "window": float(self.unanswered_for or self.within),
-            "words": tuple(dict.fromkeys(e.match for e in evidence)),
+            "words": tuple(dict.fromkeys(as_told(e.match, e.meant) for e in evidence)),
         }
 
 
 def _agents(entry: Entry) -> tuple[str, ...]:
-    return (entry.agent,) if entry.agent else ()
+    return named(entry.agent)

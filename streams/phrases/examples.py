@@ -1,55 +1,59 @@
 """Sentences that a phrase matches, as short as they can be: one for each way through its alternatives.
 
-For checking phrases against each other. Follows the grammar of ``pattern``; a phrase must be readable there.
+For checking phrases against each other.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from itertools import islice, product
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from itertools import islice
 
+from streams.events import PersonalKind
 from streams.phrases.normal import normal
-from streams.phrases.pattern import compile_phrase
+from streams.phrases.pattern import Digits, Maybe, Node, OneOf, Personal, Row, Text, compile_phrase
 
 #: A phrase with more ways through it than this is looked at by the first of them.
 MOST = 256
-_DIGITS = re.compile(r"\{(\d+)(?:-\d+)?\}")
+_PERSONAL: dict[PersonalKind, str] = {
+    "phone": "13800000000",
+    "id_card": "11010119900307001x",
+    "bank_card": "6222020200112233445",
+    "plate": "京a12345",
+    "number": "5555555",
+}
 
 
 def examples(phrase: str) -> list[str]:
     """Sentences in which ``phrase`` is found; marks as they stand in it."""
-    ways, _ = _alternatives(unicodedata.normalize("NFKC", phrase), 0)
-    regex = compile_phrase(phrase).regex
-    return [way for way in ways if regex.search(normal(way).text)]
+    regex, _, tree = compile_phrase(phrase)
+    return [way for way in _ways(tree) if regex.search(normal(way).text)]
 
 
-def _alternatives(text: str, at: int) -> tuple[list[str], int]:
-    found: list[str] = []
-    while True:
-        ways, at = _sequence(text, at)
-        found += ways
-        if at >= len(text) or text[at] != "|":
-            return list(dict.fromkeys(found))[:MOST], at
-        at += 1
+def _ways(node: Node) -> list[str]:  # noqa: PLR0911 - one for each kind of part
+    match node:
+        case Text():
+            return [node.written]
+        case Row():
+            return ["".join(way) for way in islice(_products([_ways(part) for part in node.parts]), MOST)]
+        case OneOf():
+            return list(dict.fromkeys(way for option in node.options for way in _ways(option)))[:MOST]
+        case Maybe():
+            return ["", *_ways(node.inner)]
+        case Digits():
+            return ["5" * node.least]
+        case Personal():
+            return [_PERSONAL.get(node.kind, "*")]
+        case _:
+            return [""]
 
 
-def _sequence(text: str, at: int) -> tuple[list[str], int]:
-    parts: list[list[str]] = []
-    while at < len(text) and text[at] not in "|)]":
-        part, at = _part(text, at)
-        parts.append(part)
-    return ["".join(way) for way in islice(product(*parts), MOST)], at
-
-
-def _part(text: str, at: int) -> tuple[list[str], int]:
-    char = text[at]
-    if char in "([":
-        inner, end = _alternatives(text, at + 1)
-        return (inner if char == "(" else ["", *inner]), end + 1
-    if char == "#":
-        repeat = _DIGITS.match(text, at + 1)
-        return ["5" * int(repeat[1]) if repeat else "5"], repeat.end() if repeat else at + 1
-    if char in "^$":
-        return [""], at + 1
-    return ([""], at + 3) if text.startswith("...", at) else ([char], at + 1)
+def _products(parts: list[list[str]]) -> Iterator[list[str]]:
+    """All ways through ``parts``, those first that take what is written first: of very many the likeliest are kept."""
+    heap = [(0, [0] * len(parts), 0)]
+    while heap:
+        rank, taken, since = heappop(heap)
+        yield [part[n] for part, n in zip(parts, taken, strict=True)]
+        for at in range(since, len(parts)):
+            if taken[at] + 1 < len(parts[at]):
+                heappush(heap, (rank + 1, [n + (at == index) for index, n in enumerate(taken)], at))

@@ -31,6 +31,7 @@ from streams.days import Calendar
 from streams.detectors import KINDS
 from streams.detectors.base import Rule, Site
 from streams.detectors.units import decode
+from streams.events import Masked
 from streams.phrases.match import Found, Matcher, PhraseSet
 from streams.rulebook import checks, form, reading
 from streams.rulebook.laying import Change, Draft, lay
@@ -81,9 +82,9 @@ class Rulebook(Struct, frozen=True, dict=True):
     def _judges_by_id(self) -> dict[str, Rule]:
         return {rule.id: rule for rule in self.judges}
 
-    def find(self, text: str) -> Sequence[Found]:
-        """The phrase sets of all rules that may fire, in ``text``."""
-        return self._matcher.find(text)
+    def find(self, text: str, sounds: Sequence[str] = (), masked: Sequence[Masked] = ()) -> Sequence[Found]:
+        """The phrase sets of all rules that may fire, in ``text``; the others as for ``Matcher.find``."""
+        return self._matcher.find(text, sounds, masked)
 
     def listeners(self, tag: str) -> Sequence[Rule]:
         """The rules that may fire and listen to events of that type."""

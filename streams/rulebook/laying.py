@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from streams.phrases.match import PhraseSet
+from streams.phrases.match import Nearness, PhraseSet
 from streams.phrases.pattern import PatternError, compile_phrase
 from streams.rulebook import form
 from streams.rulebook.reading import Document, Entry, Fault, Overlaid, child, flow, line_of, nearest
@@ -67,12 +67,15 @@ class SetDraft(Struct):
     line: int
     own: bool = False
     title: str = ""
+    sound: bool | float = True
     phrases: list[Written] = []
     but_not: list[Written] = []
 
     def texts(self) -> dict[str, Any]:
         """What is in it."""
+        sound = {} if self.sound is True else {"sound": self.sound}
         return {
+            **sound,
             "title": self.title,
             "phrases": [phrase.text for phrase in self.phrases],
             "but_not": [phrase.text for phrase in self.but_not],
@@ -102,6 +105,7 @@ class _Added(Struct):
 
     phrases: tuple[str, ...] = ()
     but_not: tuple[str, ...] = ()
+    sound: Nearness | None = None
 
 
 def lay(document: Document, draft: Draft) -> None:
@@ -198,12 +202,19 @@ def _lay_set(section: str, name: str, entry: Entry, draft: Draft) -> None:
     for path, problem, mend in (*strangers, *form.misfits(fields, kind)):
         draft.faults.append(entry.fault(path[short:], f"phrase set {name}: {problem}", mend))
     file, line = entry.place()
-    draft.sets[name] = known = known or SetDraft(file, line, draft.own, str(fields.get("title") or ""), [], [])
+    draft.sets[name] = known = known or SetDraft(file, line, draft.own, str(fields.get("title") or ""))
+    if _is_nearness(fields.get("sound")):
+        known.sound = fields["sound"]
     for field, into in (("phrases", known.phrases), ("but_not", known.but_not)):
         written = fields.get(field)
         for n, phrase in enumerate(written if isinstance(written, list) else []):
             into.extend(_readable(phrase, entry, [n] if short else [field, n], draft))
     _changed(draft, Change(section, name, "", "", _flow(draft, raw.get("phrases") or raw.get("but_not")), file, line))
+
+
+def _is_nearness(value: Any) -> bool:
+    """What is none has been told as a fault."""
+    return isinstance(value, bool) or (isinstance(value, int | float) and 0 <= value <= 1)
 
 
 def _readable(phrase: Any, entry: Entry, path: list[Any], draft: Draft) -> list[Written]:

@@ -115,6 +115,8 @@ def _phrases(name: str, phrases: PhraseSet | None) -> Iterator[str]:
     yield f"〔{phrases.title or name}〕{name}:  {'  '.join(phrases.phrases)}"
     if phrases.but_not:
         yield f"  不算:  {'  '.join(phrases.but_not)}"
+    if phrases.sound is not True:
+        yield f"  按读音:  {'不查找' if phrases.sound is False else f'差别不超过 {phrases.sound:.0%}'}"
 
 
 def _clause(clause: Clause) -> Iterator[str]:

@@ -18,7 +18,7 @@ from streams.days import Hours
 from streams.detectors import KINDS
 from streams.detectors.base import Rule
 from streams.detectors.units import Duration
-from streams.phrases.match import PhraseSet
+from streams.phrases.match import Nearness, PhraseSet
 from streams.rulebook.sources import Manual
 
 Schema = dict[str, Any]
@@ -75,10 +75,11 @@ class Days(Struct, forbid_unknown_fields=True):
 
 
 class More(Struct, forbid_unknown_fields=True):
-    """Further phrases of a known set."""
+    """Further phrases of a known set; `sound` as in the set."""
 
     phrases: tuple[str, ...] = ()
     but_not: tuple[str, ...] = ()
+    sound: Nearness | None = None
 
 
 class _Types:
