@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from pypinyin import lazy_pinyin
 
-from asr.pinyin import parts
+from asr.pinyin import READ_OUT, parts, toneless
 
 #: A shorter phrase, syllables, sounds like too much else.
 LEAST = 4
@@ -20,13 +20,12 @@ LEAST = 4
 MOST = 0.3
 #: Another syllable with the same initial or the same final, against one that has nothing in common.
 HALF = 0.5
-_DIGITS = str.maketrans("0123456789", "零一二三四五六七八九")
 
 
 def nearly(phrase: str, sounds: Sequence[str]) -> bool:
     """Whether ``phrase``, in characters, stands in the toned syllables that were heard, nearly and not exactly."""
     wanted = _syllables(phrase)
-    return len(wanted) >= LEAST and 0 < _distance(wanted, [_plain(each) for each in sounds]) <= MOST * len(wanted)
+    return len(wanted) >= LEAST and 0 < _distance(wanted, [toneless(each) for each in sounds]) <= MOST * len(wanted)
 
 
 def _distance(wanted: Sequence[str], heard: Sequence[str]) -> float:
@@ -49,8 +48,4 @@ def _cost(one: str, other: str) -> float:
 
 @lru_cache(maxsize=4096)
 def _syllables(phrase: str) -> tuple[str, ...]:
-    return tuple(lazy_pinyin(phrase.translate(_DIGITS), errors="ignore"))
-
-
-def _plain(sound: str) -> str:
-    return sound.rstrip("12345")
+    return tuple(lazy_pinyin(phrase.translate(READ_OUT), errors="ignore"))

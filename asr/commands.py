@@ -43,7 +43,9 @@ def recognise(
     kafka: Annotated[str | None, typer.Option(help="host:port of a broker to use instead of the embedded one.")] = None,
     metrics_port: Annotated[
         int | None,
-        typer.Option(min=0, max=65535, help="Of several on one machine each needs its own; 0: none.", show_default=""),
+        typer.Option(
+            min=0, max=65535, help="Of several on one machine each needs its own; 0: none.", show_default=False
+        ),
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Load the model, print its name, and end.")] = False,
 ) -> None:
@@ -138,11 +140,11 @@ def models_fetch(
     url: Annotated[str | None, typer.Option(help="Another address of the same archive, such as a mirror.")] = None,
     sha256: Annotated[str | None, typer.Option(help="The archive must have this checksum.")] = None,
 ) -> None:
-    """Download a model from its publisher."""
+    """Download a model from its publisher into the folder of the setting `models`, else into your own data folder."""
     from msgspec.structs import replace  # noqa: PLC0415 - as above
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn  # noqa: PLC0415
 
-    from asr import engines, fetch  # noqa: PLC0415 - as above
+    from asr import fetch, models  # noqa: PLC0415 - as above
     from asr.recogniser import ModelError  # noqa: PLC0415 - as above
     from streams.settings import read_settings  # noqa: PLC0415 - as above
     from streams.shell.running import UnreadyError  # noqa: PLC0415 - as above
@@ -159,7 +161,7 @@ def models_fetch(
             task = progress.add_task(name, total=None)
             model = fetch.fetch(
                 known,
-                settings.models or engines.model_places(settings)[-1],
+                settings.models or models.users_place(),
                 lambda done, total: progress.update(task, completed=done, total=total),
             )
     except ModelError as error:

@@ -27,6 +27,7 @@ from pypinyin import Style, pinyin
 from stdnum import luhn
 from stdnum.iso7064 import mod_11_2
 
+from asr.pinyin import toneless
 from streams.events import PersonalKind
 
 #: What stands for a hidden character, and for a hidden syllable.
@@ -102,7 +103,7 @@ def _letter(char: str, sound: str) -> str:
     known = _WRITTEN.get(char) or _OTHER.get(char) or _SAID.get(sound)
     if known:
         return known
-    perhaps = _PERHAPS.get(sound.rstrip("12345") or _sound(char))
+    perhaps = _PERHAPS.get(toneless(sound) or _sound(char))
     if perhaps:
         return chr(ord("a") + int(perhaps))
     return "|" if char in _STOPS else "/" if char in _MARKS else "."
@@ -190,7 +191,7 @@ def _near(one: _Token, other: _Token, code: str) -> bool:
 
 
 def _trimmed(run: list[_Token]) -> list[_Token]:
-    """From the first sure digit to the last; a doubtful one only where it completes a number. None: too doubtful."""
+    """From the first sure digit to the last; a doubtful one only where it completes a number. Empty: too doubtful."""
     sure = [n for n, token in enumerate(run) if token.sure]
     if not sure:
         return []

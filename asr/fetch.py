@@ -7,12 +7,14 @@ broke off), unpacked beside the models, looked at, and only then moved into its 
 from __future__ import annotations
 
 import hashlib
+import lzma
 import shutil
 import tarfile
 import tempfile
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
@@ -26,6 +28,7 @@ from asr.recogniser import ModelError
 _PIECE = 1 << 18
 _TIMEOUT_S = 30
 _HTTP_RESUMED, _HTTP_NOTHING_LEFT = 206, 416
+_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError)
 
 
 class Known(Struct, frozen=True):
@@ -146,7 +149,7 @@ def _install(known: Known, archive: Path, target: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=f".{known.name}-", dir=target.parent) as folder:
         try:
             _unpack(archive, Path(folder))
-        except (zipfile.BadZipFile, tarfile.TarError, EOFError, ValueError) as error:
+        except _DAMAGED as error:
             raise ModelError(f"{known.url}: a broken archive: {error}; it was deleted (fetch it again)") from None
         finally:
             archive.unlink()

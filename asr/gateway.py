@@ -18,7 +18,7 @@ from contextlib import suppress
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from asr.audio import Frame, encode
+from asr.audio import Frame, encode, leg_key
 from asr.sources.items import Fault, Source
 from asr.sources.tcp import AudioSocketServer
 from asr.sources.vosk import Answers
@@ -263,7 +263,7 @@ class Gateway:
     def _learn(self, key: bytes, value: bytes, logged_at: float) -> None:
         """Most of the record is not for us; what cannot be read is the engine's to put aside."""
         call = key.decode(errors="replace")
-        followed = f"{call}:agent" in self._answers or f"{call}:customer" in self._answers
+        followed = leg_key(call, "agent") in self._answers or leg_key(call, "customer") in self._answers
         if not followed and _TAPPED not in value:
             return
         try:
@@ -273,7 +273,7 @@ class Gateway:
         if isinstance(event, LegTapped):
             self._taps.learn(event, logged_at)
         elif isinstance(event, Transcript):
-            for answers in self._answers.get(f"{event.call}:{event.role}", ()):
+            for answers in self._answers.get(leg_key(event.call, event.role), ()):
                 answers.take(event)
 
     async def _beat_forever(self) -> None:

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from streams.call import Fold, apply, begin, is_telephony
+from streams.call import SILENT_PHASES, Fold, apply, begin, is_telephony
 from streams.events import AnyEvent
 
-#: Phases in which nothing that is heard counts.
-SILENT_PHASES = frozenset({"held", "transferring"})
 #: A call that has ended is remembered so long, seconds: its last sound is still under way.
 ENDED_KEPT_S = 600.0
 #: A call of which nothing more is heard is forgotten after so long, seconds.

@@ -20,7 +20,6 @@ from asr.recogniser import ModelError
 
 Kind = Literal["transducer", "paraformer", "vosk"]
 Engine = Literal["sherpa", "vosk"]
-KINDS: dict[Engine, tuple[Kind, ...]] = {"sherpa": ("transducer", "paraformer"), "vosk": ("vosk",)}
 
 #: The largest model takes some 20 s on a slow disk.
 _TRIAL_S = 120
@@ -59,8 +58,13 @@ class Model(Struct, frozen=True):
 
 def places(models: Path | None, run_dir: Path) -> tuple[Path, ...]:
     """Folders of models, in the order in which they are looked at; the one that the settings name comes first."""
-    home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "sansheng" / "models"
-    return (models, run_dir / "models", home) if models else (run_dir / "models", home, _BESIDE)
+    own = (run_dir / "models", users_place())
+    return (models, *own) if models else (*own, _BESIDE)
+
+
+def users_place() -> Path:
+    """The folder of models of whoever runs this; what is fetched goes there unless a setting names another."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "sansheng" / "models"
 
 
 def installed(where: Iterable[Path]) -> list[Model]:

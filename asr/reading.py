@@ -20,6 +20,7 @@ from pypinyin.contrib.tone_convert import to_tone3
 from pypinyin.phrases_dict import phrases_dict
 from pypinyin.pinyin_dict import pinyin_dict
 
+from asr.pinyin import toneless
 from asr.recogniser import ModelError
 
 #: The file of the package, and where systems put it.
@@ -29,7 +30,6 @@ MEND = "apt-get install libime-data-language-model"
 
 #: A model of fewer words is none to read by.
 _FEWEST = 1000
-TONES = "12345"
 #: Words longer than this are taken apart. All weights are log10 of a probability.
 _LONGEST = 5
 _WRONG_TONE, _NO_TONE, _BLURRED, _RARE_SOUND = -1.5, -0.4, -2.0, -1.3
@@ -124,7 +124,7 @@ class Reader:
 
     def _candidates(self, heard: tuple[str, ...]) -> tuple[_Word, ...]:
         """The words that these syllables may be, best first."""
-        plain = [sound.rstrip(TONES) for sound in heard]
+        plain = [toneless(sound) for sound in heard]
         fits = {
             text: fit
             for text in self._lexicon.get(" ".join(map(_blurred, plain)), "").split()
@@ -150,7 +150,7 @@ def spelt(sounds: Sequence[str]) -> tuple[str, ...]:
 
 
 def _spelt(sound: str) -> str:
-    return sound.rstrip(TONES).replace("v", "ü").capitalize() or "?"
+    return toneless(sound).replace("v", "ü").capitalize() or "?"
 
 
 def _found() -> Path:
@@ -174,7 +174,7 @@ def _lexicon(words: Sequence[str]) -> dict[str, str]:
     """The words, a space between them, by their blurred sound without tones."""
     by_sound: dict[str, str] = {}
     for word in words:
-        for key in {" ".join(_blurred(sound.rstrip(TONES)) for sound in sounds) for sounds in _sounds(word)}:
+        for key in {" ".join(_blurred(toneless(sound)) for sound in sounds) for sounds in _sounds(word)}:
             by_sound[key] = f"{by_sound[key]} {word}" if key in by_sound else word
     return by_sound
 
@@ -204,7 +204,7 @@ def _fit(text: str, heard: Sequence[str]) -> float | None:
     fits = [
         _weight(said, heard) + (_RARE_SOUND if n else 0.0)
         for n, said in enumerate(_sounds(text))
-        if len(text) > 1 or said[0].rstrip(TONES) == heard[0].rstrip(TONES)
+        if len(text) > 1 or toneless(said[0]) == toneless(heard[0])
     ]
     return max(fits, default=None)
 
@@ -215,7 +215,7 @@ def _weight(said: Sequence[str], heard: Sequence[str]) -> float:
 
 @lru_cache(maxsize=65_536)
 def _difference(said: str, heard: str) -> float:
-    weight = _BLURRED if said.rstrip(TONES) != heard.rstrip(TONES) else 0.0
+    weight = _BLURRED if toneless(said) != toneless(heard) else 0.0
     if said[-1] == heard[-1]:
         return weight
     return weight + (_NO_TONE if "5" in (said[-1], heard[-1]) else _WRONG_TONE)

@@ -34,7 +34,6 @@ class Capabilities(Struct, frozen=True):
     """``by_sound``: hears syllables, no characters. ``language`` as BCP 47."""
 
     by_sound: bool = False
-    partials: bool = True
     word_times: bool = True
     confidence: bool = False
     language: str = "zh"

@@ -162,7 +162,7 @@ class ScriptedStream:
 def _sound_of(char: str) -> str:
     from pypinyin import Style, lazy_pinyin  # noqa: PLC0415 - its dictionary takes a while to load
 
-    return str(lazy_pinyin(char, style=Style.TONE3, neutral_tone_with_five=True)[0]).replace("ü", "v")
+    return str(lazy_pinyin(char, style=Style.TONE3, neutral_tone_with_five=True)[0])
 
 
 class ScriptedSpotter:

@@ -15,13 +15,13 @@ import sherpa_onnx
 
 from asr.intake import RATE_HZ, Intake
 from asr.models import Model, guarded
-from asr.pinyin import INITIALS, syllable, tokens_of
+from asr.pinyin import INITIALS, is_pinyin, syllable, tokens_of
 from asr.recogniser import Capabilities, Heard, ModelError
 
 #: Silence after the end, so that the last chunk is decoded and the last token comes out (0.4 s is enough, measured).
-_TAIL_S = 0.5
+TAIL_S = 0.5
 #: A syllable ends about so long after its last token, unless the next one begins sooner (median 0.06, 95 %: 0.16).
-_TOKEN_S = 0.1
+TOKEN_S = 0.1
 #: Tokens as late as that behind what was decoded may still come or change (measured: 99 of 100 sooner).
 _UNSURE_S = 0.5
 #: Kept hypotheses; twice as many cost 10 % more and hear no better.
@@ -51,7 +51,7 @@ class SherpaRecogniser:
         self._engine = _loaded(model, paths)
         tokens = tokens_of(model.files["tokens"])
         exact = model.kind == "transducer"  # a paraformer tells neither times nor probabilities
-        self.capabilities = Capabilities(by_sound={"zh", "ǎo"} <= tokens, word_times=exact, confidence=exact)
+        self.capabilities = Capabilities(by_sound=is_pinyin(tokens), word_times=exact, confidence=exact)
         self.chunk_s = measured_chunk(self._engine)
 
     def stream(self, rate: int) -> SherpaStream:
@@ -90,7 +90,7 @@ class SherpaStream:
     def finish(self) -> tuple[Heard, ...]:
         """Everything, with the last syllable."""
         self._take(self._intake.rest())
-        self._take(np.zeros(round(_TAIL_S * RATE_HZ), np.float32))
+        self._take(np.zeros(round(TAIL_S * RATE_HZ), np.float32))
         self._stream.input_finished()
         self._decode()
         return self.heard
@@ -134,7 +134,7 @@ def words_of(tokens: Sequence[Token], capabilities: Capabilities) -> tuple[Heard
 
 def _word(part: list[Token], before: float, capabilities: Capabilities) -> Heard:
     start = round(part[0].at, 3)
-    end = max(start, round(min(part[-1].at + _TOKEN_S, before), 3))
+    end = max(start, round(min(part[-1].at + TOKEN_S, before), 3))
     joined = "".join(token.text.strip(_BEGINS).removesuffix(_GOES_ON) for token in part)
     sound = syllable(joined) if capabilities.by_sound else None
     probability = math.exp(sum(token.log_prob for token in part) / len(part))

@@ -20,15 +20,13 @@ from pypinyin import Style, lazy_pinyin
 
 from asr.intake import RATE_HZ, Intake
 from asr.models import Model, guarded
-from asr.pinyin import parts, tokens_of
+from asr.pinyin import READ_OUT, is_pinyin, parts, tokens_of
 from asr.recogniser import ModelError, Spot
-from asr.sherpa_recogniser import measured_chunk
+from asr.sherpa_recogniser import TAIL_S, TOKEN_S, measured_chunk
 from streams.events import Role
 
 #: Sounds that one phrase is looked for in, at most.
 _MOST_SOUNDS = 6
-#: Silence after the end, and how long the last syllable goes on after its token; see ``sherpa_recogniser``.
-_TAIL_S, _TOKEN_S = 0.5, 0.1
 #: What the dictionary has in another sound than speech.
 _COLLOQUIAL = {
     ("这", "zhè"): "zhèi",
@@ -41,7 +39,6 @@ _COLLOQUIAL = {
     ("啦", "la"): "le",
 }
 _THIRD, _FOURTH, _SECOND = {*"ǎěǐǒǔǚ"}, {*"àèìòùǜ"}, str.maketrans("ǎěǐǒǔǚ", "áéíóúǘ")
-_DIGITS = str.maketrans("0123456789", "零一二三四五六七八九")
 
 
 class Tuning(Struct, frozen=True):
@@ -109,7 +106,7 @@ class SherpaSpotterStream:
         """Phrases at the very end."""
         if not self._engine:
             return []
-        found = self._take(self._intake.rest()) + self._take(np.zeros(round(_TAIL_S * RATE_HZ), np.float32))
+        found = self._take(self._intake.rest()) + self._take(np.zeros(round(TAIL_S * RATE_HZ), np.float32))
         self._stream.input_finished()
         return found + self._decode()
 
@@ -127,7 +124,7 @@ class SherpaSpotterStream:
             # sherpa tells a hit once only; its Python methods ask anew for each part of it
             hit = self._engine.keyword_spotter.get_result(self._stream)
             if hit.keyword:
-                start, end = self._since + hit.timestamps[0], self._since + hit.timestamps[-1] + _TOKEN_S
+                start, end = self._since + hit.timestamps[0], self._since + hit.timestamps[-1] + TOKEN_S
                 found.append(Spot(self._phrases[int(hit.keyword)], round(start, 3), round(end, 3)))
                 self._engine.reset_stream(self._stream)
                 self._steps, self._since = 0, self._since + self._steps * self._chunk_s
@@ -136,8 +133,8 @@ class SherpaSpotterStream:
 
 def sounds(phrase: str, tokens: frozenset[str]) -> list[tuple[str, ...]]:
     """The phrase in the model's tokens, once for each way to say it; none where the model cannot spell it."""
-    text = "".join(char for char in unicodedata.normalize("NFKC", phrase) if char.isalnum()).translate(_DIGITS)
-    if text and all(char in tokens for char in text) and not {"zh", "ǎo"} <= tokens:
+    text = "".join(char for char in unicodedata.normalize("NFKC", phrase) if char.isalnum()).translate(READ_OUT)
+    if text and all(char in tokens for char in text) and not is_pinyin(tokens):
         return [tuple(text)]
     ways = dict.fromkeys(tuple(token for each in way for token in parts(each)) for way in _ways(text))
     return [way for way in ways if way and all(token in tokens for token in way)][:_MOST_SOUNDS]

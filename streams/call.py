@@ -50,6 +50,8 @@ from streams.events import (
 )
 
 Phase = Literal["offered", "ringing", "talking", "held", "transferring", "ended"]
+#: What is heard meanwhile is hold music, or a talk with a colleague.
+SILENT_PHASES: frozenset[Phase] = frozenset({"held", "transferring"})
 PHASES: tuple[Phase, ...] = ("offered", "ringing", "talking", "held", "transferring", "ended")
 
 #: How late, in seconds, an event may be and still be folded in at its place. PBX events of one instant

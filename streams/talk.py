@@ -15,7 +15,7 @@ from enum import IntEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from streams.call import Call
+from streams.call import SILENT_PHASES, Call
 from streams.events import AnyEvent, Gap, Role, SpeechEnded, SpeechStarted, Spotted, Transcript
 from streams.phrases.match import Found
 from streams.phrases.normal import masked, normal
@@ -39,8 +39,6 @@ EDGE_S = 0.3
 MAX_SOUNDS, MAX_SAID, MAX_HITS, FIRST_HITS = 64, 64, 14, 2
 #: Evidence is cut to so many characters.
 EXCERPT = 120
-
-_SILENT_PHASES = frozenset({"held", "transferring"})
 
 
 class Truth(IntEnum):
@@ -200,7 +198,7 @@ def _marked(talk: Talk, role: Role, at: float, change: Callable[[Leg], Leg]) -> 
 
 
 def _begun(leg: Leg, at: float, call: Call) -> Leg:
-    if call.stretch_at(at).phase in _SILENT_PHASES or (leg.sounds and leg.sounds[-1].end is None):
+    if call.stretch_at(at).phase in SILENT_PHASES or (leg.sounds and leg.sounds[-1].end is None):
         return leg
     return _sounding(leg, Sound(at))
 
@@ -256,7 +254,7 @@ def _transcribed(talk: Talk, call: Call, event: Transcript, found: Sequence[Foun
     inside = [spot for spot in talk.spots if spot.role == role and _stands_in(spot, start, end, event.final)]
     told_as = min([s.utterance for s in inside] + [h.utterance for h in old if h.said == start], default=start)
     chars = len(normal(event.text).text)
-    if chars and call.stretch_at((start + end) / 2).phase not in _SILENT_PHASES:
+    if chars and call.stretch_at((start + end) / 2).phase not in SILENT_PHASES:
         said = sorted((*said, Utterance(start, end, chars, event.final)), key=lambda u: u.start)[-MAX_SAID:]
         leg = replace(leg, said=tuple(said))
         leg = leg if leg.marks else _sounding(leg, Sound(start, end))
@@ -311,7 +309,7 @@ def _spotted(talk: Talk, call: Call, event: Spotted, found: Sequence[Found]) -> 
     """
     latest = event.at + AHEAD_S
     event = replace(event, start=min(event.start, latest), end=min(max(event.start, event.end), latest))
-    if call.stretch_at((event.start + event.end) / 2).phase in _SILENT_PHASES:
+    if call.stretch_at((event.start + event.end) / 2).phase in SILENT_PHASES:
         return talk
     leg, spots = talk.leg(event.role), list(talk.spots)
     said = _sentence_of(leg, event)
@@ -344,9 +342,7 @@ def _sentence_of(leg: Leg, event: Spotted) -> float:
     return starts[0] if starts else event.start
 
 
-def _hits(
-    event: Transcript | Spotted, call: Call, found: Sequence[Found], tail: Tail | None = None
-) -> Iterator[Hit]:
+def _hits(event: Transcript | Spotted, call: Call, found: Sequence[Found], tail: Tail | None = None) -> Iterator[Hit]:
     for each in found:
         before = tail if each.start < 0 else None
         said_at = before.times[each.start] if before else _time_of(event, each.start, begins=True)

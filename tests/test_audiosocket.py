@@ -22,7 +22,7 @@ from asr.scripted import silence, speak
 from asr.sources import codec, session, tcp
 from asr.sources.audiosocket import AUDIO, AudioSocket
 from asr.sources.items import Ended, Fault, Item, Sound, Tapped
-from asr.sources.leg import LATE_S, PROOF_S, QUIET_S, Leg
+from asr.sources.leg import LATE_S, MOST_SILENT_S, PROOF_S, QUIET_S, Leg
 from asr.sources.tcp import AudioSocketServer
 from streams.events import Gap, LegTapped, Transcript
 from tests.ears_tools import real_ear
@@ -268,6 +268,13 @@ def test_a_pause_that_the_source_tells_of_is_silent_and_not_counted_twice() -> N
     frames += leg.silence(4.0) + fed(leg, *live(5, 6)) + leg.finish()
     assert sum(f.silent for f in frames) == 4 * 8000
     assert seconds(frames[-1]) == pytest.approx(6.0, abs=0.1)
+
+
+@pytest.mark.parametrize("seconds", [1e9, float("inf")])
+def test_a_pause_longer_than_any_call_is_not_believed(seconds: float) -> None:
+    leg = Leg("c", "agent", 8000)
+    frames = fed(leg, *live(0, 0.1)) + leg.silence(seconds) + fed(leg, *live(0.1, 0.2)) + leg.finish()
+    assert frames[-1].end <= MOST_SILENT_S * 8000 + 1600
 
 
 def test_a_leg_that_had_no_sound_says_nothing() -> None:

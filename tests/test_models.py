@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from asr import engines
+from asr import commands, engines
 from asr.fetch import KNOWN, Known, fetch
 from asr.models import checked, find, guarded, installed, places, recognised
 from asr.recogniser import ModelError
@@ -216,12 +216,18 @@ def site() -> Iterator[Site]:
 MEMBERS = {f"top/{name}": b"x" * 5000 for name in ("tokens.txt", "encoder.onnx", "decoder.onnx", "joiner.onnx")}
 
 
-def zipped(members: dict[str, bytes]) -> bytes:
+def zipped(members: dict[str, bytes], packing: int = zipfile.ZIP_STORED) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as packed:
+    with zipfile.ZipFile(buffer, "w", packing) as packed:
         for name, body in members.items():
             packed.writestr(name, body)
     return buffer.getvalue()
+
+
+def damaged(body: bytes, name: bytes) -> bytes:
+    """The first byte of that member's content is another."""
+    at = body.index(name) + len(name)
+    return body[:at] + b"\xff" + body[at + 1 :]
 
 
 def tarred(members: dict[str, bytes]) -> bytes:
@@ -246,6 +252,21 @@ def test_a_model_is_fetched_and_found(site: Site, tmp_path: Path, pack: object, 
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["mine"]
 
 
+def test_a_fetched_model_goes_into_the_folder_of_the_settings_or_else_into_ones_own(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = site.publish(zipped(MEMBERS))
+    monkeypatch.setitem(KNOWN, known.name, known)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.delenv("SANSHENG_MODELS", raising=False)
+    commands.models_fetch(known.name)
+    assert [model.name for model in installed([tmp_path / "data" / "sansheng" / "models"])] == ["mine"]
+    monkeypatch.setenv("SANSHENG_MODELS", str(tmp_path / "named"))
+    commands.models_fetch(known.name)
+    assert [model.name for model in installed([tmp_path / "named"])] == ["mine"]
+
+
 def test_a_fetch_that_broke_off_is_gone_on_with(site: Site, tmp_path: Path) -> None:
     known = site.publish(zipped(MEMBERS))
     site.most.append(7000)
@@ -268,13 +289,14 @@ def test_a_fetch_that_was_killed_before_unpacking_is_finished(site: Site, tmp_pa
     [
         (zipped(MEMBERS)[:-3000], "m.zip", "broken archive"),
         (tarred(MEMBERS)[:-30], "m.tar.bz2", "broken archive"),
+        (damaged(zipped(MEMBERS, zipfile.ZIP_DEFLATED), b"tokens.txt"), "m.zip", "broken archive"),
         (b"<html>sign in</html>", "m.zip", "broken archive"),
         (zipped({"../out.txt": b"x", **MEMBERS}), "m.zip", "outside"),
         (zipped({"/out.txt": b"x", **MEMBERS}), "m.zip", "outside"),
         (tarred({"../out.txt": b"x", **MEMBERS}), "m.tar.bz2", "outside"),
         (zipped({"top/README": b"x"}), "m.zip", r"tokens.txt.* missing"),
     ],
-    ids=["half-zip", "half-tar", "page", "zip-out", "zip-absolute", "tar-out", "other"],
+    ids=["half-zip", "half-tar", "damaged-zip", "page", "zip-out", "zip-absolute", "tar-out", "other"],
 )
 def test_what_is_no_model_leaves_nothing_behind(site: Site, tmp_path: Path, body: bytes, name: str, why: str) -> None:
     place = tmp_path / "models"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from streams.settings import Settings
+from streams.shell import up
+from streams.shell.running import UnreadyError
 from streams.shell.up import begin_check, ear_processes, what_hears
 
 
@@ -42,3 +45,22 @@ async def test_without_workers_it_does_not_even_look_for_a_model(tmp_path: Path)
     said: list[str] = []
     assert not await what_hears(await begin_check(settings(tmp_path, ears={"workers": 0})), said.append)
     assert "ears.workers is 0" in said[0]
+
+
+async def test_a_start_that_fails_leaves_no_check_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[asyncio.subprocess.Process | None] = []
+
+    async def begin(settings: Settings) -> asyncio.subprocess.Process | None:
+        begun.append(await begin_check(settings))
+        return begun[0]
+
+    def no_broker(*_: object) -> None:
+        raise UnreadyError("no broker to be had")
+
+    monkeypatch.setattr(up, "begin_check", begin)
+    monkeypatch.setattr(up, "_broker", no_broker)
+    ports = {"detect": 0, "asterisk": 0, "wall": 0}
+    with pytest.raises(UnreadyError, match="no broker"):
+        await up.run(settings(tmp_path, wall={"port": 0}, metrics=ports), lambda told: None)
+    assert begun[0] is not None
+    assert begun[0].returncode is not None

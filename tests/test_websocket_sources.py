@@ -336,6 +336,19 @@ def test_any_values_in_any_message_are_read_without_an_exception(kind: str, one:
             conversation.receive(json.dumps(shape))
 
 
+@pytest.mark.parametrize("value", [[], {}, None, 1, 10**400])
+def test_a_kind_a_coding_or_a_count_of_another_type_is_a_fault_and_no_exception(value: Any) -> None:
+    assert reasons(Twilio().receive(json.dumps({"event": value}))) == ["unknown"]
+    media = [{"type": "audio", "format": value, "channels": ["external"], "rate": 8000}]
+    opening = {"type": "open", "seq": 1, "parameters": {"conversationId": "c", "media": media}}
+    assert reasons(AudioHook().receive(json.dumps(opening))) == ["rate"]
+    assert "sequence" in reasons(twilio(start(), media_of(1), media_of(value)))
+
+
+def media_of(chunk: Any) -> str:
+    return json.dumps({"event": "media", "media": {"track": "inbound", "chunk": chunk, "payload": "AAAA"}})
+
+
 # -- addresses -----------------------------------------------------------------------------------------------
 
 

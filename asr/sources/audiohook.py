@@ -134,13 +134,12 @@ def _best(offered: list[Any]) -> dict[str, Any] | None:
 
 def _fits(media: dict[str, Any]) -> bool:
     channels, rate = media.get("channels"), media.get("rate")
-    named = isinstance(channels, list) and channels and all(str(channel) in _ROLES for channel in channels)
+    if not isinstance(channels, list) or not channels:
+        return False
+    named = [str(channel) for channel in channels]
     rated = isinstance(rate, int) and RATES[0] <= rate <= RATES[1]
-    return (
-        bool(named and len(set(map(str, channels or []))) == len(channels or []))
-        and rated
-        and (media.get("format") in _FORMATS)
-    )
+    once = len(set(named)) == len(named) and set(named) <= _ROLES.keys()
+    return once and rated and str(media.get("format")) in _FORMATS
 
 
 def _seconds(duration: object) -> float | None:

@@ -27,6 +27,8 @@ QUIET_S = 1.5
 FIRST_S = 0.5
 #: Lost sound beyond this, seconds, is a number that cannot be: the source counts wrong.
 MOST_LOST_S = 600.0
+#: So does a source that tells of a longer silence, seconds, than any call lasts.
+MOST_SILENT_S = 4 * 3600.0
 
 
 class Leg:
@@ -36,7 +38,6 @@ class Leg:
         self.call, self.role, self.rate = call, role, rate
         self.stream = uuid.uuid4().hex[:12]
         self.begun: float | None = None
-        self.silent_s = self.lost_s = 0.0  # put in so far
         self._offset = self._silent = 0
         self._sound = bytearray()
         self._late = bytearray()
@@ -70,7 +71,7 @@ class Leg:
 
     def silence(self, seconds: float) -> list[Frame]:
         """So much silence was not sent. It is told with the next frame."""
-        return self._missing(seconds, silent=True)
+        return self._missing(min(seconds, MOST_SILENT_S), silent=True)
 
     def lose(self, seconds: float) -> list[Frame]:
         """So much sound got lost."""
@@ -127,9 +128,6 @@ class Leg:
         self._offset += samples
         if silent:
             self._silent += samples
-            self.silent_s += seconds
-        else:
-            self.lost_s += seconds
         return frames
 
     def _whole(self) -> list[Frame]:

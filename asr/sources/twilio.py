@@ -35,6 +35,8 @@ from .items import (
 ENCODING: codec.Encoding = "mulaw"
 _TRACKS = ("inbound", "outbound")
 _IGNORED = frozenset({"connected", "mark", "dtmf"})
+#: More chunks than that cannot be missing: a call has fewer.
+_MOST_LOST = 1_000_000
 
 
 class Twilio:
@@ -56,7 +58,7 @@ class Twilio:
         told = json_object(message)
         if isinstance(told, Fault):
             return [told]
-        event = told.get("event")
+        event = str(told.get("event"))
         if event == "media":
             return self._media(section(told, "media"))
         if event == "start":
@@ -111,5 +113,5 @@ class Twilio:
             return []
         if number <= before:
             return [Fault("sequence", "media.chunk goes back")]
-        lost = number - before - 1
+        lost = min(number - before - 1, _MOST_LOST)
         return [Fault("sequence", f"{lost} chunks are missing"), Lost(lost * seconds, self._roles[track])]

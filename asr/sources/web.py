@@ -20,6 +20,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 from websockets.http11 import Request, Response
 
+from asr.audio import leg_key
 from streams.events import Role
 
 from . import codec
@@ -60,7 +61,7 @@ class Client:
     answers: bool = True
 
 
-class Ears(Desk, Protocol):
+class AnsweringDesk(Desk, Protocol):
     """The desk, with what the recognisers hear."""
 
     def follow(self, leg: str, answers: Answers) -> None:
@@ -95,7 +96,7 @@ def read_address(path: str) -> Client:
 class WebServer:
     """``async with WebServer(host, port, token, desk) as server``; leaving it ends every session in order."""
 
-    def __init__(self, host: str, port: int, token: str, desk: Ears) -> None:
+    def __init__(self, host: str, port: int, token: str, desk: AnsweringDesk) -> None:
         self._host, self._port, self._token, self._desk = host, port, token, desk
         self._server: Server | None = None
 
@@ -188,7 +189,12 @@ class _Visit:
     """One connection: messages in, answers out."""
 
     def __init__(
-        self, socket: ServerConnection, session: Session, client: Client, conversation: Conversation, desk: Ears
+        self,
+        socket: ServerConnection,
+        session: Session,
+        client: Client,
+        conversation: Conversation,
+        desk: AnsweringDesk,
     ) -> None:
         self._socket, self._session, self._client = socket, session, client
         self._conversation, self._desk = conversation, desk
@@ -219,7 +225,7 @@ class _Visit:
 
     @property
     def _leg(self) -> str:
-        return f"{self._client.call}:{self._client.role}"
+        return leg_key(self._client.call, self._client.role)
 
     def _goodbye(self) -> tuple[int, str]:
         fatal = self._session.fatal

@@ -181,11 +181,11 @@ def _deaf_to_interrupts() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    finally:  # one that came meanwhile comes now
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Work(Struct):

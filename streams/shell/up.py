@@ -92,15 +92,20 @@ async def what_hears(check: asyncio.subprocess.Process | None, say: Say) -> bool
         say(f"{alone}\nthe speech model was not loaded within {_CHECK_S:g} s")
         return False
     finally:
-        if check.returncode is None:
-            check.kill()
-            await check.wait()
+        await end_check(check)
     if check.returncode:
         lines = problem.decode(errors="replace").splitlines() or [f"the check ended with {check.returncode}"]
         say(f"{alone}\n{lines[-1]}")
         return False
     say(f"ears: {out.decode().strip()}")
     return True
+
+
+async def end_check(check: asyncio.subprocess.Process | None) -> None:
+    """Stop the check where it goes on."""
+    if check is not None and check.returncode is None:
+        check.kill()
+        await check.wait()
 
 
 class Watched:
@@ -184,8 +189,9 @@ async def run(
         settings = settings.model_copy(update={"wall": wall})
     _free_ports(_ports(settings))
     check = await begin_check(settings)  # while the broker starts
-    broker = _broker(settings, say, libs or settings.run_dir / "kafka")
+    broker = None
     try:
+        broker = _broker(settings, say, libs or settings.run_dir / "kafka")
         if hears := await what_hears(check, say):
             _free_ports(_ear_ports(settings))
         settings = settings.model_copy(update={"kafka": broker.bootstrap if broker else settings.bootstrap})
@@ -202,6 +208,7 @@ async def run(
             if beside:
                 group.create_task(beside(hears))
     finally:
+        await end_check(check)
         if broker:
             broker.stop()
 
