@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import lzma
-import shutil
 import tarfile
 import tempfile
 import urllib.error
@@ -155,7 +154,7 @@ def _install(known: Known, archive: Path, target: Path) -> None:
             archive.unlink()
         found = _top(Path(folder))
         checked(found, known.engine)
-        shutil.move(found, target)
+        found.rename(target)
 
 
 def _unpack(archive: Path, folder: Path) -> None:

@@ -31,7 +31,7 @@ from streams.settings import Settings
 from streams.shell import topics
 from streams.shell.dead_letters import DeadLetter
 from streams.shell.publisher import Message, Publisher
-from streams.shell.running import UnreadyError, instance
+from streams.shell.running import UnreadyError, instance, is_cancelled
 
 log = logging.getLogger("sansheng.listen")
 
@@ -225,9 +225,8 @@ class Gateway:
             except (KafkaError, OSError, TimeoutError) as error:
                 self._reads(str(error) or type(error).__name__)
             except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
-                    raise  # aiokafka lets its own cancellations out when a broker dies
+                if is_cancelled():
+                    raise
                 self._reads("the connection to the broker broke off")
             await asyncio.sleep(_RETRY_S)
 

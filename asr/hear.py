@@ -7,7 +7,8 @@
     --events: the phone's ──┘
 
 With ``--events`` the sound begins when the call is answered there; of that file only what the telephone tells is taken,
-never what somebody heard. Without, an answer at the beginning and an end after the last sample are made up.
+never what somebody heard. Without, an answer at the beginning and an end after the last sample are made up; of a file
+that breaks off, no end.
 """
 
 from __future__ import annotations
@@ -111,13 +112,18 @@ class Hearing:
         heard = ((frame.at(frame.end), 1, frame) for frame in frames)
         phone = ((event.at, 2 * isinstance(event, CallEnded), event) for event in self._recording.phone)
         ended = False
-        for at, _, item in merge(phone, heard, key=lambda each: each[:2]):
-            pace(at)
-            if isinstance(item, Frame):
-                events = [] if ended else self._ear(item).hear(item)
-            else:
-                events, ended = self._ring(item), ended or isinstance(item, CallEnded)
-            yield from self._judge(events, at)
+        try:
+            for at, _, item in merge(phone, heard, key=lambda each: each[:2]):
+                pace(at)
+                if isinstance(item, Frame):
+                    events = [] if ended else self._ear(item).hear(item)
+                else:
+                    events, ended = self._ring(item), ended or isinstance(item, CallEnded)
+                yield from self._judge(events, at)
+        except BadSoundError:
+            yield from self._judge(self._finish(), 0.0)
+            self._driver.forget(self._recording.call)  # what would have followed is not known: nothing falls due
+            raise
         yield from self._judge(self._finish(), 0.0)
 
     def _ring(self, event: AnyEvent) -> list[AnyEvent]:

@@ -113,9 +113,10 @@ class Moment(NamedTuple):
 class Stream:
     """One connection's sound of one leg."""
 
-    def __init__(self, first: Frame, name: StreamId, at: int, moment: Moment) -> None:
-        """Its sound up to sample ``at`` is done with."""
-        self.first, self.name, self.at = first, name, at
+    def __init__(self, first: Frame, name: StreamId, left: Place | None, moment: Moment) -> None:
+        """``left``: where a predecessor left off, if one has heard it."""
+        self.first, self.name, self.at = first, name, left.safe if left else 0
+        self.inherited = left is not None
         self.ear: Listener | None = None
         self.done, self.fresh = False, True
         #: why sound since the ear's last is passed over; empty: it is heard
@@ -125,7 +126,7 @@ class Stream:
         self.seen_at, self.last_offset = moment.now, moment.offset
         #: (sample after its last one, offset in the log) of the frames that a successor would need
         self.waiting: deque[tuple[int, int]] = deque(maxlen=_WAITING)
-        self._safe = at
+        self._safe = self.at
 
     @property
     def safe(self) -> int:
@@ -209,7 +210,7 @@ class Partition:
     def _open(self, frame: Frame, moment: Moment, events: list[AnyEvent]) -> Stream:
         name = stream_id(frame.leg, frame.stream)
         left = self._left.pop(name, None)
-        stream = Stream(frame, name, left.safe if left else 0, moment)
+        stream = Stream(frame, name, left, moment)
         stream.done = left is not None and left.done
         if left is None:
             self._replace_connection(frame, events)
@@ -273,7 +274,7 @@ class Partition:
             return False
         stream.ear = self._new_ear(frame, stream.at)
         if stream.fresh and frame.offset - frame.silent > stream.at:
-            stream.skips = "expired"
+            stream.skips = "expired" if stream.inherited else "lost"
         stream.fresh = False
         return True
 

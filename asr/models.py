@@ -23,6 +23,8 @@ Engine = Literal["sherpa", "vosk"]
 
 #: The largest model takes some 20 s on a slow disk.
 _TRIAL_S = 120
+#: At its end an ONNX file tells about itself.
+_TAIL_BYTES = 4096
 #: A folder beside a checkout of the project, for several checkouts together.
 _BESIDE = Path(__file__).resolve().parents[2] / "shared" / "models"
 _FETCH = "`sansheng models list` shows what is there, `sansheng models fetch NAME` gets one"
@@ -116,7 +118,7 @@ def recognised(folder: Path) -> Model | None:
         return None
     decoder = _like(encoder, "decoder", small_first=False)
     joiner = _like(encoder, "joiner", small_first=True)
-    if decoder is None or (joiner is None and any(folder.glob("joiner*"))):
+    if decoder is None or (joiner is None and (any(folder.glob("joiner*")) or _is_transducers(decoder))):
         return None
     files = {"tokens": tokens, "encoder": encoder, "decoder": decoder}
     if joiner is None:
@@ -157,6 +159,13 @@ def _like(encoder: Path, part: str, *, small_first: bool) -> Path | None:
 
 def _stem(file: Path, part: str) -> str:
     return file.name.removeprefix(part).removesuffix(".onnx").removesuffix(".int8")
+
+
+def _is_transducers(decoder: Path) -> bool:
+    """Whether a joiner belongs to this decoder: sherpa needs its ``context_size``, written at the file's end."""
+    with decoder.open("rb") as file:
+        file.seek(max(0, decoder.stat().st_size - _TAIL_BYTES))
+        return b"context_size" in file.read()
 
 
 def _there(file: Path) -> bool:
@@ -216,7 +225,9 @@ def _try(engine: Engine, folder: Path) -> None:
         stream.feed(bytes(16_000))
         stream.finish()
     except ModelError as error:
-        sys.exit(str(error))
+        sys.exit(str(error.__cause__ or error))  # the parent names the folder and the mend
+    except IndexError:
+        sys.exit("tokens.txt does not hold every token that the model gives")
 
 
 if __name__ == "__main__":

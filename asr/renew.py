@@ -66,3 +66,5 @@ class Ears:
             log.warning("the rulebook has %d fault(s): the phrases of %s stay", len(error.faults), self._version)
         except ModelError as error:
             log.warning("the model could not be loaded again, the phrases of %s stay: %s", self._version, error)
+        except Exception:  # a full disk, say: it must not end the calls that are being heard
+            log.exception("the rulebook could not be taken, the phrases of %s stay", self._version)

@@ -11,7 +11,8 @@ from rich.live import Live
 from rich.text import Text
 
 from streams import alerts, events
-from streams.alerts import AlertChange, agent_zh
+from streams.alerts import SIGNS, AlertChange, Severity, agent_zh
+from streams.detectors.wording import SEVERITY_ZH
 from streams.events import (
     AgentMissed,
     AgentRinging,
@@ -29,15 +30,11 @@ from streams.events import (
     Transcript,
     TransferFailed,
 )
+from streams.numbers import mask
 
 WHO: Mapping[Role, str] = {"agent": "坐席", "customer": "客户"}
 _STYLES: Mapping[str, str] = {"agent": "cyan", "customer": "green"}
-#: Sign, word and style of a severity; the signs have the shapes of the wall's.
-_SEVERITY = {
-    "critical": ("⬢", "严重", "bold red"),
-    "warning": ("▲", "警告", "bold yellow"),
-    "notice": ("●", "提示", "bold blue"),
-}
+_SEVERITY_STYLES: Mapping[Severity, str] = {"critical": "bold red", "warning": "bold yellow", "notice": "bold blue"}
 _STATE = {"opened": "", "raised": "升级 ", "cleared": "解除 "}
 _ENDED_BY = {"agent": "坐席先挂机", "customer": "客户先挂机", "system": "通话结束"}
 
@@ -118,7 +115,7 @@ class Page:
             self._print(self._line(said.start, WHO[said.role], mark))
 
     def _alert(self, change: AlertChange) -> None:
-        sign, word, style = _SEVERITY[change.severity]
+        sign, word, style = SIGNS[change.severity], SEVERITY_ZH[change.severity], _SEVERITY_STYLES[change.severity]
         trial = "[试行] " if change.trial else ""
         over = change.state == "cleared"
         text = Text(f"{sign} {word} {_STATE.get(change.state, '')}{trial}{change.says}", style="dim" if over else style)
@@ -147,8 +144,8 @@ def _clock(seconds: float) -> str:
 def _phone(event: Event) -> str:  # noqa: PLR0911 - a table of sentences
     """What the phone did; empty for other events."""
     match event:
-        case CallOffered(queue=queue):
-            return f"来电 {queue}队列" if queue else "来电"
+        case CallOffered(caller=caller, queue=queue):
+            return " ".join(part for part in (caller and mask(caller), "来电", queue and f"{queue}队列") if part)
         case AgentRinging(agent=agent, agent_name=name):
             return f"{agent_zh(agent, name)}振铃"
         case AgentMissed(agent=agent):

@@ -49,7 +49,7 @@ from streams.settings import Settings
 from streams.shell import topics
 from streams.shell.dead_letters import DeadLetter
 from streams.shell.publisher import Message, Publisher
-from streams.shell.running import flatten, instance
+from streams.shell.running import flatten, instance, is_cancelled
 
 log = logging.getLogger("sansheng.recognise")
 
@@ -427,8 +427,7 @@ async def _soundly(work: Coroutine[Any, Any, None]) -> None:
     try:
         await work
     except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
+        if is_cancelled():
             raise
         raise LostError("the connection to the broker broke off") from None
 

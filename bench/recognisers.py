@@ -10,7 +10,7 @@ import json
 import os
 import time
 import wave
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from asr.sherpa_recogniser import SherpaRecogniser
 from asr.spotter import SherpaSpotter
 from asr.vosk_recogniser import VoskRecogniser
 from bench.__main__ import show
+from bench.lab.syllables import compare
 from streams.rulebook.book import load
 
 SHARED = Path("../shared")
@@ -108,18 +109,8 @@ def wrong_share(engine: Recogniser, clips: Iterable[Clip]) -> float:
         feed(stream.feed, each)
         heard = [(word.sound or word.text).rstrip("12345").lower() for word in stream.finish()]
         said = [sound.replace("ü", "v") for sound in lazy_pinyin("".join(filter(str.isalnum, each.text)))]
-        wrong, total = wrong + distance(heard, said), total + len(said)
+        wrong, total = wrong + compare(said, heard).distance, total + len(said)
     return wrong / total
-
-
-def distance(one: Sequence[str], other: Sequence[str]) -> int:
-    """Levenshtein's."""
-    row = list(range(len(other) + 1))
-    for n, left in enumerate(one, 1):
-        before, row[0] = row[0], n
-        for m, right in enumerate(other, 1):
-            before, row[m] = row[m], min(row[m] + 1, row[m - 1] + 1, before + (left != right))
-    return row[-1]
 
 
 def feed(into: Callable[[bytes], object], each: Clip) -> None:

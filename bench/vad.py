@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
@@ -23,6 +22,7 @@ from rich.table import Table
 
 from asr.audio import Frame
 from asr.ear import Ear, Engine
+from bench.lab.clips import read_channels
 from streams.events import SpeechEnded, SpeechStarted
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "speech"
@@ -120,18 +120,11 @@ def libraries() -> list[Library]:
 # ----------------------------------------------------------------------------------------------- the sounds
 
 
-def read_wave(path: Path) -> tuple[Samples, int]:
-    """Samples by channel, and the rate."""
-    with wave.open(str(path)) as file:
-        raw = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, file.getnchannels())
-        return (raw.T / 32768).astype(np.float32), file.getframerate()
-
-
 def calls() -> list[Leg]:
     """Both parties of the spoken calls."""
     legs = []
     for path in sorted((SHARED / "calls").glob("*.wav")):
-        sound, _ = read_wave(path)
+        _, sound = read_channels(path)
         begun = json.loads(path.with_suffix(".truth.json").read_text("utf-8"))["answered_at"]
         rows = [json.loads(line) for line in path.with_suffix(".ndjson").read_text("utf-8").splitlines()]
         for channel, role in enumerate(("agent", "customer")):
@@ -145,7 +138,7 @@ def real() -> list[Leg]:
     """The real clips between two seconds of silence, on the telephone's band; the clip counts as spoken throughout."""
     legs = []
     for path in sorted((SHARED / "real").glob("*.wav")):
-        sound, rate = read_wave(path)
+        rate, sound = read_channels(path)
         clip = soxr.resample(sound[0], rate, RATE)
         still = np.random.default_rng(1).normal(0, 3e-4, 2 * RATE).astype(np.float32)
         legs.append(Leg(path.stem, np.concatenate([still, clip, still]), [(2.0, 2.0 + len(clip) / RATE)]))
@@ -163,7 +156,7 @@ def babble(seconds: float) -> Samples:
     """Six voices at once: sentences of the sample, laid over each other."""
     heap = np.zeros(int(seconds * RATE), np.float32)
     for n, path in enumerate(sorted((SHARED / "sentences").glob("*.wav"))[:48]):
-        sound = read_wave(path)[0][0]
+        sound = read_channels(path)[1][0]
         at = (n // 6 * 4 * RATE + n % 6 * 2221) % max(1, len(heap) - len(sound))
         heap[at : at + len(sound)] += sound[: len(heap) - at]
     return heap

@@ -15,6 +15,8 @@ from streams.events import Masked, Transcript, Word
 from streams.phrases.match import Found
 from streams.phrases.normal import STAR, hidden
 
+#: A phrase of so few characters at the very end of an unfinished sentence: the next word may make it another one.
+SHORT = 2
 #: The next sentence begins within so many seconds, and so many characters are kept of the one before.
 JOIN_S, CHARS = 2.0, 12
 
@@ -72,6 +74,16 @@ def find_across(find: Find, tail: Tail | None, event: Transcript, known: Callabl
         gone &= {each._replace(start=each.start - 1, end=each.end - 1) for each in behind}
     kept = [each for each in found if each not in gone]
     return [*(each for each in across if not any(_overlap(each, other) for other in kept)), *kept]
+
+
+def so_far(find: Find) -> Find:
+    """``find`` for a sentence that goes on: what may only stand at its end is not known yet, nor a short last word."""
+
+    def found(text: str, sounds: Sequence[str], masked: Sequence[Masked]) -> Sequence[Found]:
+        here = find(text + STAR, (*sounds, "") if sounds else (), masked)
+        return [each for each in here if each.end < len(text) + (each.end - each.start > SHORT)]
+
+    return found
 
 
 def sounds_of(event: Transcript) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from streams.call import SILENT_PHASES, Call
 from streams.events import AnyEvent, Gap, Role, SpeechEnded, SpeechStarted, Spotted, Transcript
 from streams.phrases.match import Found
 from streams.phrases.normal import masked, normal
-from streams.tails import Find, Tail, find_across, tail_of
+from streams.tails import Find, Tail, find_across, so_far, tail_of
 
 ROLES: tuple[Role, ...] = ("agent", "customer")
 
@@ -163,7 +163,7 @@ def listen(find: Find, talk: Talk, event: Transcript | Spotted) -> Sequence[Foun
         same = (h for h in talk.hits if tail and (h.role, h.said, h.name) == (event.role, tail.said, found.name))
         return any(hit.end > tail.times[found.start] for hit in same if tail)
 
-    return find_across(find, tail, event, known)
+    return find_across(find if event.final else so_far(find), tail, event, known)
 
 
 def hear(talk: Talk, call: Call, event: AnyEvent, found: Sequence[Found] = ()) -> Talk:

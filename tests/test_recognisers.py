@@ -17,6 +17,7 @@ from asr.recogniser import Capabilities, Heard, ModelError, Recogniser, Stream
 from asr.scripted import LoudDetector, ScriptedRecogniser, ScriptedSpotter, silence, speak, speak_at
 from asr.sherpa_recogniser import SherpaRecogniser, Token, words_of
 from asr.vosk_recogniser import VoskRecogniser
+from bench.lab.syllables import compare
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 SENTENCES = SHARED / "speech" / "sentences"
@@ -183,17 +184,8 @@ def wrong_syllables(engine: Recogniser, change: Callable[[np.ndarray], np.ndarra
         pcm = change(np.frombuffer(sound(entry["file"]), "<i2").astype(np.float64))
         heard = toneless(heard_in(engine, np.clip(pcm, -32768, 32767).astype("<i2").tobytes()))
         meant = [each.replace("ü", "v") for each in lazy_pinyin("".join(filter(str.isalnum, entry["text"])))]
-        wrong, total = wrong + distance(heard, meant), total + len(meant)
+        wrong, total = wrong + compare(meant, heard).distance, total + len(meant)
     return wrong / total
-
-
-def distance(one: list[str], other: list[str]) -> int:
-    row = list(range(len(other) + 1))
-    for n, left in enumerate(one, 1):
-        before, row[0] = row[0], n
-        for m, right in enumerate(other, 1):
-            before, row[m] = row[m], min(row[m] + 1, row[m - 1] + 1, before + (left != right))
-    return row[-1]
 
 
 def test_mandarin_is_heard_by_its_sound(mandarin: Recogniser) -> None:
@@ -222,7 +214,7 @@ def test_a_rate_of_sixteen_thousand_is_heard_too(mandarin: Recogniser) -> None:
     pcm = np.frombuffer(sound("004-forbidden-hangup-threat.wav"), "<i2").astype(float)
     twice = np.interp(np.arange(2 * len(pcm)) / 2, np.arange(len(pcm)), pcm).astype("<i2").tobytes()
     narrow = toneless(heard_in(mandarin, sound("004-forbidden-hangup-threat.wav")))
-    assert distance(toneless(heard_in(mandarin, twice, rate=16_000)), narrow) <= 2
+    assert compare(narrow, toneless(heard_in(mandarin, twice, rate=16_000))).distance <= 2
 
 
 @pytest.mark.parametrize("noise", ["hum", "tone", "hiss"])

@@ -25,11 +25,11 @@ class Engines:
 
     def __init__(self) -> None:
         self.books: list[str] = []
-        self.broken = False
+        self.broken: Exception | None = None
 
     def __call__(self, book: Rulebook) -> Engine:
         if self.broken:
-            raise ModelError("gone")
+            raise self.broken
         self.books.append(book.version)
         return Engine(ScriptedRecogniser())
 
@@ -72,10 +72,11 @@ async def test_a_book_with_faults_changes_nothing(overlay: Path) -> None:
     assert len(engines.books) == 1
 
 
-async def test_a_model_that_has_gone_leaves_the_ears_as_they_are(overlay: Path) -> None:
+@pytest.mark.parametrize("error", [ModelError("gone"), OSError("no space left")])
+async def test_a_model_that_has_gone_leaves_the_ears_as_they_are(overlay: Path, error: Exception) -> None:
     engines = Engines()
     ears = ears_for(overlay, engines)
-    first, engines.broken = ears.engine, True
+    first, engines.broken = ears.engine, error
     write(overlay, OVERLAY % 17)
     for _ in range(3):
         await ears.look()

@@ -65,7 +65,7 @@ def test_telephone_codings_are_taken_by_query(encoding: codec.Encoding) -> None:
     assert sound == Sound(codec.decode(encoding, bytes(range(256))), 8000, "agent")
 
 
-@pytest.mark.parametrize("rate", ["0", "7999", "96000", '"fast"', "null", "NaN", "[]"])
+@pytest.mark.parametrize("rate", ["0", "7999", "96000", '"fast"', "null", "NaN", "[]", '"\\ud800"'])
 def test_a_rate_that_cannot_be_ends_the_connection_in_words(rate: str) -> None:
     [fault] = Vosk("c", "agent").receive(f'{{"config": {{"sample_rate": {rate}}}}}')
     assert isinstance(fault, Fault)
@@ -201,6 +201,7 @@ def test_bad_messages_of_a_twilio_stream(messages: list[str | bytes], reason: st
 
 def test_a_twilio_stream_shows_the_token_in_its_start() -> None:
     assert reasons(twilio(start(), token=TOKEN)) == ["token"]
+    assert reasons(twilio(start(token=chr(0xD800)), token=TOKEN)) == ["token"]
     assert twilio(start(token=TOKEN), token=TOKEN) == [Opened("CA1")]
 
 
@@ -374,6 +375,7 @@ def test_an_address_that_says_nothing_gets_a_call_of_its_own() -> None:
         ("/?role=boss", "agent or customer"),
         ("/?encoding=opus", "alaw"),
         ("/?rate=96000", "8000 to 48000"),
+        ("//[vosk", "no address"),
     ],
 )
 def test_an_address_that_means_nothing_is_refused_in_words(path: str, word: str) -> None:
@@ -546,7 +548,7 @@ async def test_silence_of_one_party_is_written_while_the_other_speaks() -> None:
             n += 1
             await socket.send(media(n, "inbound"))
             await asyncio.sleep(0.02)
-    assert all(f.silent == 0 for f in desk.leg("CA1", "customer"))
+    assert {f.silent for f in desk.leg("CA1", "customer")} == {0}
 
 
 async def test_a_client_that_breaks_off_ends_its_leg_with_all_that_it_sent() -> None:

@@ -6,6 +6,7 @@ digits that were pressed, no names and numbers of callers are in them.
 
 from __future__ import annotations
 
+import hmac
 import json
 import re
 from typing import Any, Literal, Protocol
@@ -128,7 +129,7 @@ class Conversation(Protocol):
 
 def head(raw: str | bytes) -> bytes:
     """The beginning of ``raw`` without audio and without digits that could be somebody's number."""
-    data = raw.encode() if isinstance(raw, str) else raw
+    data = raw.encode(errors="backslashreplace") if isinstance(raw, str) else raw
     return _DIGITS.sub(b"*", _PAYLOAD.sub(b'"payload":...', data[: 4 * HEAD]))[:HEAD]
 
 
@@ -139,6 +140,11 @@ def json_object(text: str) -> dict[str, Any] | Fault:
     except (ValueError, RecursionError):
         return Fault("unreadable", "a message is no JSON", head(text))
     return message if isinstance(message, dict) else Fault("unreadable", "a message is no JSON object", head(text))
+
+
+def is_token(shown: str, token: str) -> bool:
+    """Whether a client shows the right token; how long it takes tells nothing. ``shown`` may be any text at all."""
+    return hmac.compare_digest(shown.encode(errors="surrogatepass"), token.encode())
 
 
 def section(message: dict[str, Any], name: str) -> dict[str, Any]:

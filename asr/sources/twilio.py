@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hmac
 from typing import Any
 
 from asr.audio import WIDTH
@@ -26,6 +25,7 @@ from .items import (
     Source,
     call_id,
     head,
+    is_token,
     json_object,
     role_named,
     section,
@@ -73,7 +73,7 @@ class Twilio:
 
     def _start(self, start: dict[str, Any]) -> list[Item]:
         custom, form = section(start, "customParameters"), section(start, "mediaFormat")
-        if self._token and not hmac.compare_digest(str(custom.get("token", "")).encode(), self._token.encode()):
+        if self._token and not is_token(str(custom.get("token", "")), self._token):
             return [Fault("token", "customParameters.token is wrong or missing", fatal=True)]
         encoding = codec.NAMES.get(str(form.get("encoding", ENCODING)))
         if encoding is None or form.get("sampleRate", 8_000) != 8_000 or form.get("channels", 1) != 1:

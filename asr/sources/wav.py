@@ -5,8 +5,10 @@ Two channels are the agent (left) and the customer (right); one channel takes th
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -16,6 +18,10 @@ from streams.events import Role
 
 #: Whose the channels of a file with two are.
 CHANNELS: tuple[Role, ...] = ("agent", "customer")
+
+
+#: From here on, bytes, a chunk's size says that whoever wrote it did not know it (sox says 0x7ffff000 and a little more).
+_UNKNOWN_SIZE = 0x7FFF0000
 
 
 class BadSoundError(ValueError):
@@ -43,6 +49,13 @@ class WavFile:
             )
         if not about.frames:
             raise BadSoundError(f"{path}: holds no sound")
+        #: the share of the sound which the header tells of that is there
+        self._there = _share_there(path)
+
+    @property
+    def breaks_off(self) -> bool:
+        """Whether the header tells of more sound than there is."""
+        return self.seconds / self._there - self.seconds >= FRAME_S
 
     def _roles(self, channels: int, role: Role | None) -> tuple[Role, ...]:
         if channels > len(CHANNELS):
@@ -58,7 +71,7 @@ class WavFile:
     def frames(self, call: str, begun: float) -> Iterator[Frame]:
         """Frames of 0.1 s in order of time, the parties in turn; the last ones are marked.
 
-        ``begun``: Unix seconds of the first sample. Raises BadSoundError where the file breaks off inside its coding.
+        ``begun``: Unix seconds of the first sample. Raises BadSoundError after the last frame of a file that breaks off.
         """
         size, offset = round(self.rate * FRAME_S), 0
         total = round(self.seconds * self.rate)
@@ -74,9 +87,35 @@ class WavFile:
                         rate=self.rate,
                         offset=offset,
                         pcm=pcm[:, channel].tobytes(),
-                        last=offset + len(pcm) >= total,
+                        last=offset + len(pcm) >= total and not self.breaks_off,
                     )
                 offset += len(pcm)
         except soundfile.LibsndfileError as error:
             where = f"after {offset / self.rate:.1f} s"
             raise BadSoundError(f"{self._path}: cannot be read {where}: {error.error_string}") from None
+        if self.breaks_off:
+            whole = self.seconds / self._there
+            raise BadSoundError(
+                f"{self._path}: breaks off after {self.seconds:.1f} of {whole:.1f} s (copy it again from where it came)"
+            )
+
+
+def _share_there(path: Path) -> float:
+    """The share of a WAV's sound that is there, by the size of its data chunk; libsndfile does not tell."""
+    with path.open("rb") as file:
+        kind = file.read(12)
+        if kind[:4] != b"RIFF" or kind[8:] != b"WAVE":
+            return 1.0
+        told = _data_size(file)
+        there = path.stat().st_size - file.tell()
+    return there / told if 0 < there < told < _UNKNOWN_SIZE else 1.0
+
+
+def _data_size(file: BinaryIO) -> int:
+    """What the header says; afterwards ``file`` stands where the data begins. 0: there is no such chunk."""
+    while len(head := file.read(8)) == 8:
+        name, size = struct.unpack("<4sI", head)
+        if name == b"data":
+            return int(size)
+        file.seek(size + size % 2, 1)  # chunks begin at even places
+    return 0

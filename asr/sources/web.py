@@ -7,7 +7,6 @@ any of these and may show it in its ``start`` message instead.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import uuid
 from contextlib import suppress
@@ -25,7 +24,7 @@ from streams.events import Role
 
 from . import codec
 from .audiohook import AudioHook
-from .items import Asked, Conversation, Fault, Item, Reply, Source, call_id, role_named
+from .items import Asked, Conversation, Fault, Item, Reply, Source, call_id, is_token, role_named
 from .session import Desk, Session
 from .twilio import Twilio
 from .vosk import RATE, Answers, Vosk, rate_of
@@ -73,7 +72,10 @@ class AnsweringDesk(Desk, Protocol):
 
 def read_address(path: str) -> Client:
     """What the path and its query ask for. Raises AddressError."""
-    parts = urlsplit(path)
+    try:
+        parts = urlsplit(path)
+    except ValueError as error:
+        raise AddressError(f"no address: {error}") from None
     source = _PATHS.get(parts.path.rstrip("/") or "/")
     if source is None:
         raise AddressError(f"nothing is served here; use {', '.join(_PATHS)}")
@@ -138,7 +140,7 @@ class WebServer:
         except AddressError as error:
             return await self._refuse(connection, "vosk", peer, Fault("address", str(error)), HTTPStatus.BAD_REQUEST)
         shown = _token_of(request)
-        if self._token and not _same(shown, self._token) and (shown or client.source != "twilio"):
+        if self._token and not is_token(shown, self._token) and (shown or client.source != "twilio"):
             text = "the token is wrong or missing (?token=, Authorization: Bearer, X-API-KEY)"
             fault = Fault("token", text)
             return await self._refuse(connection, client.source, peer, fault, HTTPStatus.UNAUTHORIZED)
@@ -179,7 +181,7 @@ class WebServer:
 
     def _conversation(self, client: Client, request: Request) -> Conversation:
         if client.source == "twilio":
-            return Twilio("" if _same(_token_of(request), self._token) else self._token)
+            return Twilio("" if is_token(_token_of(request), self._token) else self._token)
         if client.source == "audiohook":
             return AudioHook()
         return Vosk(client.call, client.role, encoding=client.encoding, rate=client.rate)
@@ -270,10 +272,6 @@ def _token_of(request: Request) -> str:
     bearer = headers.get("Authorization", "").removeprefix("Bearer ")
     query = parse_qs(urlsplit(request.path).query)
     return query.get("token", [""])[-1] or bearer or headers.get("X-API-KEY", "")
-
-
-def _same(shown: str, token: str) -> bool:
-    return hmac.compare_digest(shown.encode(), token.encode())
 
 
 def _peer(connection: ServerConnection) -> str:

@@ -31,6 +31,11 @@ class Errors(NamedTuple):
         return (self.wrong + self.missed) / self.said if self.said else 0.0
 
     @property
+    def distance(self) -> int:
+        """Levenshtein's: all errors together."""
+        return self.wrong + self.missed + self.added
+
+    @property
     def rate_added(self) -> float:
         """Added ones, against those said."""
         return self.added / self.said if self.said else 0.0

@@ -22,6 +22,7 @@ from aiokafka.errors import KafkaError
 from dashboards.wall.source import TOPICS, Message, Sink, Topic
 from dashboards.wall.state import read_from
 from streams.settings import Settings
+from streams.shell.running import is_cancelled
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class KafkaSource:
             try:
                 await self._read(sink)
             except asyncio.CancelledError:
-                if _is_cancelled():
+                if is_cancelled():
                     raise
                 self._lost(sink, "the connection to the broker broke off")
             except (LostError, KafkaError, OSError, TimeoutError) as error:
@@ -174,13 +175,7 @@ async def _stop(consumer: AIOKafkaConsumer) -> None:
         async with asyncio.timeout(STOP_TIMEOUT_S):
             await consumer.stop()
     except asyncio.CancelledError:
-        if _is_cancelled():
+        if is_cancelled():
             raise
     except (TimeoutError, KafkaError, OSError) as error:
         log.debug("consumer did not stop: %s", error)
-
-
-def _is_cancelled() -> bool:
-    """Whether somebody cancelled this task. aiokafka also lets CancelledError out when a connection breaks."""
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 
 from streams.events import Masked
 from streams.phrases.heard import Heard
-from streams.phrases.likeness import Near, token
+from streams.phrases.likeness import TURNING, Near, token
 from streams.phrases.normal import Normal, normal
 from streams.phrases.pattern import Pattern, compile_phrase
 from streams.phrases.sound import Sounds, best
@@ -25,7 +25,7 @@ from streams.phrases.words import words_of
 _REMEMBERED = 256
 
 #: What was heard to the letter is innocent only by words that hardly differ, hundredths of a syllable.
-SURE = 25
+SURE = 10
 
 Span = tuple[int, int]
 
@@ -179,14 +179,18 @@ class Matcher:
                     near.setdefault(entry.name, []).append((each, n))
         for name in near.keys() | {name for name, found in exact.items() if found}:
             numbers = dict(near.get(name, ()))
-            sounding = [
-                each
+            sounding = {
+                each: n
                 for n in self._innocents[name]
                 if candidates >> n & 1
                 for each in self._sounds.find(n, heard, innocent=True)
+            }
+            sure = [
+                (each.start, each.end)
+                for each, n in sounding.items()
+                if each.cost <= SURE and (sounds or self._is_written(n, heard, each))
             ]
-            sure = [each for each in sounding if each.cost <= SURE]
-            quiet = [span for span in exact.get(name, ()) if _mostly(sure, *span)]
+            quiet = [span for span in exact.get(name, ()) if _inside(sure, *span)]
             exact[name] = [span for span in exact.get(name, ()) if span not in quiet]
             written = innocent.get(name, ())
             guilty = [
@@ -195,6 +199,11 @@ class Matcher:
             for each in best(guilty):
                 meant = self._sounds.meant(numbers[each], heard, each)
                 yield Found(name, *_place(plain, each.start, each.end), meant, each.distance)
+
+    def _is_written(self, n: int, heard: Heard, near: Near) -> bool:
+        """Whether what turns that phrase round (不, 没) stands there in its own character: 部门 is no 不."""
+        written = heard.plain[near.start : near.end]
+        return all(char in written for char in self._sounds.meant(n, heard, near) if char in TURNING)
 
 
 def _bits(number: int) -> Iterator[int]:

@@ -14,6 +14,8 @@ from typing import NamedTuple, Self
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from streams.shell.running import is_cancelled
+
 log = logging.getLogger("sansheng.publisher")
 
 #: Messages that may wait for the broker; at 20 events a second that is over an hour.
@@ -116,7 +118,7 @@ class Publisher:
             pending = [await self._producer.send(m.topic, m.value, key=m.key, headers=list(m.headers)) for m in batch]
             results = await asyncio.gather(*pending, return_exceptions=True)
         except (KafkaError, asyncio.CancelledError) as error:
-            if _told_to_stop():  # aiokafka lets its own cancellations out when a broker dies
+            if is_cancelled():
                 raise
             results = [error]
         failed = next((n for n, result in enumerate(results) if isinstance(result, BaseException)), len(batch))
@@ -133,14 +135,9 @@ class Publisher:
                 async with asyncio.timeout(_PATIENCE_S):
                     await end()
             except (KafkaError, TimeoutError, asyncio.CancelledError) as error:
-                if _told_to_stop():
+                if is_cancelled():
                     raise
                 log.warning("the broker does not answer: %s", type(error).__name__)
 
     def _new_producer(self) -> AIOKafkaProducer:
         return AIOKafkaProducer(bootstrap_servers=self._bootstrap, enable_idempotence=True, acks="all", linger_ms=0)
-
-
-def _told_to_stop() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

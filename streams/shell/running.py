@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
@@ -35,6 +36,12 @@ def port_trouble(host: str, port: int) -> str:
     return ""
 
 
+def make_private(folder: Path) -> None:
+    """Make ``folder``, and those above it that are missing, for their owner alone; one that exists stays as it is."""
+    for part in (*reversed(folder.absolute().parents), folder):
+        part.mkdir(mode=0o700, exist_ok=True)  # `parents=True` would give only the last one the mode
+
+
 async def until_told(work: Coroutine[Any, Any, None]) -> None:
     """Run ``work`` until it ends, or until SIGINT or SIGTERM cancel it."""
     task = asyncio.ensure_future(work)
@@ -43,6 +50,12 @@ async def until_told(work: Coroutine[Any, Any, None]) -> None:
         loop.add_signal_handler(sign, task.cancel)
     with suppress(asyncio.CancelledError):
         await task
+
+
+def is_cancelled() -> bool:
+    """Whether somebody cancelled this task: aiokafka lets its own CancelledError out when a connection breaks."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def flatten(error: BaseException) -> Iterator[BaseException]:
