@@ -25,6 +25,8 @@ from streams.phrases.match import LIKE
 
 Severity = Literal["notice", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("notice", "warning", "critical")
+#: The wall's shapes (dashboards/wall/static/icons.js: octagon, triangle, disc) as characters.
+SIGNS: Mapping[Severity, str] = MappingProxyType({"critical": "⬢", "warning": "▲", "notice": "●"})
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 State = Literal["opened", "raised", "cleared", "claimed", "resolved", "false_alarm"]
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import msgspec
 from msgspec.structs import replace
 
+from streams import alerts
 from streams.alerts import AlertChange
 from streams.core import KEEP_ENDED_S, Book, CallState, NotJudged, step
 from streams.events import AnyEvent, BadEventError, Mark, Tick, is_subject, parse
@@ -63,6 +65,11 @@ class Driver:
         changes = [change for mark in marks for change in self.feed(mark)]
         return changes + [c for call in list(self._wakes) if is_subject(call) for c in self._wake(call, until)]
 
+    def forget(self, call: str) -> None:
+        """Nothing more is known of this call: none of its wakes is fired."""
+        self._states.pop(call, None)
+        self._wakes.pop(call, None)
+
     def state(self, call: str) -> CallState | None:
         """What is known of a call; None: nothing, or it is forgotten."""
         return self._states.get(call)
@@ -93,6 +100,8 @@ class Driver:
 def read_record(path: Path) -> Iterator[AnyEvent | Problem]:
     """The events of an NDJSON trace, and a Problem for each line that cannot be read.
 
+    Alert changes among them, as ``sansheng hear`` prints them, are passed over.
+
     Raises:
         OSError: the file cannot be opened.
     """
@@ -103,8 +112,19 @@ def read_record(path: Path) -> Iterator[AnyEvent | Problem]:
             try:
                 yield parse(line)
             except BadEventError as error:
+                if _is_alert(line):
+                    continue
                 cut = "" if line.endswith(b"\n") else " (the file seems to be cut here)"
                 yield Problem(f"{error}{cut}", where=f"{path.name}:{number}")
+
+
+def _is_alert(line: bytes) -> bool:
+    """Whether a line that is no event is an alert change of the contract."""
+    try:
+        alerts.parse(line)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def replay(book: Book, items: Iterable[AnyEvent | Problem]) -> Iterator[AlertChange | Problem]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import wave
@@ -22,6 +23,7 @@ from asr.sources.wav import BadSoundError, WavFile
 from streams import alerts
 from streams.alerts import AlertChange
 from streams.events import AnyEvent, CallAnswered, CallEnded, Transcript, parse
+from streams.problem import Problem
 from streams.replay import read_record, replay
 from streams.rulebook.book import load
 from streams.settings import Settings
@@ -102,6 +104,16 @@ def test_the_record_that_is_printed_replays_to_the_same_alerts(tmp_path, book, c
     again = [item for item in replay(book, events) if isinstance(item, AlertChange)]
     assert {(c.id, c.state, c.severity, c.at) for c in changes} == {(c.id, c.state, c.severity, c.at) for c in again}
     assert changes
+
+
+def test_what_is_printed_is_a_record_for_replay_without_complaint(tmp_path, book, capsys):
+    ndjson([dialogue(tmp_path / "c.wav")], book)
+    printed = tmp_path / "printed.ndjson"
+    printed.write_text(capsys.readouterr().out + '{"id": "a", "rule": "b"}\n', "utf-8")
+    *events, problem = read_record(printed)
+    assert isinstance(problem, Problem), "half an alert is no alert"
+    assert "type" in str(problem)
+    assert not [event for event in events if isinstance(event, Problem)]
 
 
 def test_without_events_an_answer_and_an_end_are_made_up(tmp_path, book, capsys):
@@ -279,11 +291,31 @@ def test_a_broken_file_stops_no_other(tmp_path, book, capsys):
     assert RUDE[0][1] in out
 
 
-def test_a_file_that_breaks_off_is_heard_up_to_there(tmp_path, book, capsys):
-    whole = dialogue(tmp_path / "c.wav")
-    whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    assert ndjson([whole], book) == 0
-    assert finals(heard(capsys)[0])[0] == RUDE[0]
+def test_a_file_that_breaks_off_is_heard_up_to_there_and_told(tmp_path, book, capsys):
+    cut = dialogue(tmp_path / "c.wav")
+    seconds = WavFile(cut).seconds
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    assert ndjson([cut, dialogue(tmp_path / "next.wav")], book) == 1
+    out, err = capsys.readouterr()
+    events = [parse(line) for line in out.splitlines() if '"type"' in line]
+    assert finals([event for event in events if event.call == "c"])[0] == RUDE[0]
+    assert [event.call for event in events if isinstance(event, CallEnded)] == ["next"]
+    assert re.search(rf"c.wav: breaks\s+off\s+after\s+{WavFile(cut).seconds:.1f}\s+of\s+{seconds:.1f}\s+s", err)
+
+
+@pytest.mark.parametrize("size", [0, 0x7FFFF024, 0xFFFFFFFF])
+def test_a_file_whose_length_was_not_known_when_it_was_begun_does_not_break_off(tmp_path, size):
+    file = wav(tmp_path / "c.wav", speak("您好请讲"))
+    whole = file.read_bytes()
+    at = whole.index(b"data") + 4
+    file.write_bytes(whole[:at] + size.to_bytes(4, "little") + whole[at + 4 :])
+    try:
+        sound = WavFile(file, "agent")
+    except BadSoundError:
+        assert size == 0, "libsndfile finds no sound where the size is 0"
+        return
+    assert not sound.breaks_off
+    assert list(sound.frames("c", 0.0))[-1].last
 
 
 def test_a_call_that_the_events_do_not_hold_is_an_error_that_says_which_they_hold(tmp_path):
@@ -311,6 +343,21 @@ def test_an_alert_has_its_sign_its_severity_and_its_clause(tmp_path, book, capsy
     lines = capsys.readouterr().out.splitlines()
     alert = next(n for n, line in enumerate(lines) if "⬢ 严重" in line)
     assert lines[alert + 1].strip().startswith("《")
+
+
+def test_for_people_no_number_of_a_caller_is_shown_whole(tmp_path, book, capsys):
+    rows = (
+        {"type": "call.offered", "at": 998.0, "caller": "13812345678", "called": "13912345678", "queue": "hotline"},
+        {"type": "call.answered", "at": 1000.0, "agent": "8026"},
+        {"type": "call.transferring", "at": 1006.0, "to": "13712345678"},
+        {"type": "call.ended", "at": 1010.0, "by": "customer"},
+    )
+    file = dialogue(tmp_path / "c.wav")
+    run([file], Options(events=record(tmp_path / "c.ndjson", *rows)), ENGINE, book)
+    out = capsys.readouterr().out
+    assert "138****5678 来电" in out
+    assert "137****5678" in out
+    assert "12345678" not in out
 
 
 def test_on_a_terminal_the_unfinished_sentence_stands_below():

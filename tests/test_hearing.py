@@ -143,7 +143,7 @@ def test_what_the_topic_has_forgotten_is_a_gap_and_ends_a_sound_that_went_on() -
 
 
 def test_a_stream_never_heard_of_that_does_not_begin_at_its_start_has_lost_it() -> None:
-    assert gaps(play(Partition(hears(), NOTHING), list(leg_of(["您好", "再见"]))[9:])) == [(0.0, 0.9, "expired")]
+    assert gaps(play(Partition(hears(), NOTHING), list(leg_of(["您好", "再见"]))[9:])) == [(0.0, 0.9, "lost")]
 
 
 def test_frames_that_come_twice_are_heard_once() -> None:
@@ -333,7 +333,7 @@ def test_legs_beyond_the_room_are_counted_and_what_they_missed_is_told_later() -
     assert (part.refused, part.legs) == (10, 0)
     full[0] = False
     told += play(part, leg[10:], 10)
-    assert gaps(told) == [(0.0, 1.0, "expired")]
+    assert gaps(told) == [(0.0, 1.0, "lost")]
     assert texts(told) == ["您好", "再见"]
 
 

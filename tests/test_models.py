@@ -114,6 +114,15 @@ def test_what_is_missing_is_named(tmp_path: Path, missing: str) -> None:
         checked(folder, "sherpa")
 
 
+def test_a_transducer_without_its_joiner_is_no_paraformer(tmp_path: Path) -> None:
+    folder = transducer(tmp_path)
+    (folder / "joiner-1.onnx").unlink()
+    (folder / "decoder-1.onnx").write_bytes(b"x" * 9000 + b"context_size\x12\x012")
+    assert recognised(folder) is None
+    with pytest.raises(ModelError, match=r"joiner\*.onnx is missing"):
+        checked(folder, "sherpa")
+
+
 def test_what_is_missing_of_a_vosk_model_is_named(tmp_path: Path) -> None:
     folder = vosk(tmp_path)
     shutil.rmtree(folder / "graph")
@@ -131,8 +140,10 @@ def test_a_truncated_file_is_told_and_ends_no_process(tmp_path: Path, part: str)
     folder = Path(shutil.copytree(SHARED, tmp_path / "cut", copy_function=shutil.copyfile))
     for file in folder.glob(f"{part}*"):
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    with pytest.raises(ModelError, match=r"cut: .*fetch it again"):
+    with pytest.raises(ModelError, match=r"cut: .*fetch it again") as told:
         SherpaRecogniser(checked(folder, "sherpa"))
+    assert str(told.value).count("fetch it again") == 1
+    assert ("tokens.txt" in str(told.value)) == (part == "tokens")
 
 
 def test_a_broken_vosk_model_is_told_and_ends_no_process(tmp_path: Path) -> None:

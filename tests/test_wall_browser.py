@@ -167,8 +167,15 @@ async def test_a_sentence_with_words_written_by_sound_says_so(show: Open) -> Non
         page = await show(wall.address)
         wall.floor.alert(change("a1", says="坐席说“有什么是快说”", at=time.time(), evidence=(words,)))
         wall.floor.alert(change("a2", says="坐席说“有什么事快说”", at=time.time()))
-        await expect(card(page, "a1").locator(".says")).to_have_text("坐席说“有什么是快说”（据音听写）")
+        badge = card(page, "a1").locator(".by-sound")
+        await expect(badge).to_have_text("据音")
+        await expect(badge).to_have_attribute("title", "据音听写")
+        await expect(card(page, "a1").locator(".says")).to_have_text("坐席说“有什么是快说”")
         await expect(card(page, "a2").locator(".says")).to_have_text("坐席说“有什么事快说”")
+        await expect(card(page, "a2").locator(".by-sound")).to_be_hidden()
+        for n in range(20):  # so many that each has but one line: there, too, it is seen
+            wall.floor.alert(change(f"b{n}", says="坐席说“有什么是快说”", at=time.time(), evidence=(words,)))
+        await expect(page.locator('.card[data-detail="line"] .by-sound').last).to_be_visible()
 
 
 async def test_quiet_stale_and_disconnected_are_three_different_screens(show: Open) -> None:

@@ -20,7 +20,7 @@ from streams.events import Role
 CHANNELS: tuple[Role, ...] = ("agent", "customer")
 
 
-#: From here on, bytes, a chunk's size says that whoever wrote it did not know it (sox says 0x7ffff000 and a little more).
+#: From here on, bytes, a chunk's size says that whoever wrote it did not know it (sox: 0x7ffff000 and a little more).
 _UNKNOWN_SIZE = 0x7FFF0000
 
 
@@ -55,7 +55,7 @@ class WavFile:
     @property
     def breaks_off(self) -> bool:
         """Whether the header tells of more sound than there is."""
-        return self.seconds / self._there - self.seconds >= FRAME_S
+        return bool(self.seconds / self._there - self.seconds >= FRAME_S)
 
     def _roles(self, channels: int, role: Role | None) -> tuple[Role, ...]:
         if channels > len(CHANNELS):
@@ -71,7 +71,7 @@ class WavFile:
     def frames(self, call: str, begun: float) -> Iterator[Frame]:
         """Frames of 0.1 s in order of time, the parties in turn; the last ones are marked.
 
-        ``begun``: Unix seconds of the first sample. Raises BadSoundError after the last frame of a file that breaks off.
+        ``begun``: Unix seconds of the first sample. Raises BadSoundError where the file breaks off.
         """
         size, offset = round(self.rate * FRAME_S), 0
         total = round(self.seconds * self.rate)

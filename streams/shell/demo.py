@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from streams import alerts, heartbeat
 from streams.alerts import AlertChange
+from streams.detectors.wording import SEVERITY_ZH
 from streams.settings import AsteriskSettings, Settings
 from streams.shell import spoken, up
 from streams.shell.kafka import free_port, running
@@ -34,7 +35,6 @@ LIMITS = _ROOT / "deploy" / "demo" / "short-limits.yaml"
 FIRST = "h_twenty_overlapping"
 GAP_S = 1.0
 _SECRET = "demo"  # noqa: S105 - of the recorded PBX on loopback
-_SIGNS = {"critical": "▲ 严重", "warning": "◆ 警告", "notice": "● 提示"}
 _STATES = {"opened": "新告警", "raised": "升级", "cleared": "解除"}
 
 
@@ -122,4 +122,5 @@ async def _tell_alerts(settings: Settings, say: up.Say) -> None:
 
 
 def _line(change: AlertChange) -> str:
-    return f"{_SIGNS[change.severity]} {_STATES.get(change.state, change.state)}  {change.title}\uff1a{change.says}"
+    severity = f"{alerts.SIGNS[change.severity]} {SEVERITY_ZH[change.severity]}"
+    return f"{severity} {_STATES.get(change.state, change.state)}  {change.title}\uff1a{change.says}"

@@ -36,16 +36,11 @@ function marked(alert, text) {
   return alert.trial ? words().onTrial(text) : text;
 }
 
-/** The alert's sentence; where its words were only heard by sound, it says so. */
-function sentence(alert) {
-  const { says } = wording(alert);
-  return marked(alert, alert.by_sound ? words().bySound(says) : says);
-}
-
 function create() {
   const parts = {
     badge: icon("notice"),
     severity: make("b", "severity"),
+    bySound: make("span", "by-sound"),
     title: make("span", "title"),
     age: make("span", "age"),
     when: make("span", "when"),
@@ -53,7 +48,7 @@ function create() {
     who: make("span", "who"),
     clause: make("span", "clause"),
   };
-  const head = make("div", "head", parts.badge, parts.severity, parts.title, parts.when, parts.age);
+  const head = make("div", "head", parts.badge, parts.severity, parts.bySound, parts.title, parts.when, parts.age);
   parts.root = make("article", "card", head, parts.says, make("p", "foot", parts.who, parts.clause));
   return parts;
 }
@@ -178,7 +173,11 @@ function fill(parts, alert, zone) {
   reshape(parts.badge, over ? "check" : alert.severity);
   put(parts.severity, over ? words().cleared : words().severity[alert.severity]);
   put(parts.title, wording(alert).title);
-  put(parts.says, sentence(alert));
+  const [sign, meaning] = words().bySound;
+  put(parts.bySound, sign);
+  parts.bySound.title = meaning;
+  show(parts.bySound, Boolean(alert.by_sound));
+  put(parts.says, marked(alert, wording(alert).says));
   put(parts.when, when(alert, zone));
   const who = [alert.agent && words().agent(alert.agent), alert.queue && words().queue(alert.queue)];
   put(parts.who, who.filter(Boolean).join(" · "));

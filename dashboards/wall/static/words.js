@@ -40,7 +40,7 @@ const zh = {
   endedBy: { customer: "客户先挂机", agent: "坐席先挂机", system: "系统释放", nobody: "未接通", gaveUp: "客户放弃" },
   clause: (c) => `《${c.title || c.manual}》${c.section}`,
   onTrial: (text) => `[试行] ${text}`,
-  bySound: (text) => `${text}（据音听写）`,
+  bySound: ["据音", "据音听写"],
   quote: (q) => `“${q}”`,
   state: {
     connecting: "连接中",
@@ -119,7 +119,7 @@ const en = {
   },
   clause: (c) => `${c.title || c.manual}, ${c.section}`,
   onTrial: (text) => `[on trial] ${text}`,
-  bySound: (text) => `${text} (written by sound)`,
+  bySound: ["by sound", "Written by sound"],
   quote: (q) => `“${q}”`,
   state: {
     connecting: "Connecting",
