@@ -8,10 +8,13 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
+from faust.exceptions import PartitionsMismatch
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from streams.alerts import AlertChange
@@ -25,9 +28,12 @@ from streams.events import (
     CallResumed,
     render,
 )
+from streams.metrics import Metrics
 from streams.replay import replay
 from streams.rulebook.book import load
+from streams.settings import Settings
 from streams.shell.dead_letters import LARGEST
+from streams.shell.detector import Detector
 from tests.shell_tools import PARTITIONS, STRICT, System, at_the_edge
 
 CALLS = [f"call-{n}" for n in range(12)]
@@ -254,6 +260,25 @@ async def test_the_changelog_is_compacted_and_nothing_else(system: System) -> No
     admin.close()
     assert "compact" in told
     assert "compact,delete" not in told
+
+
+async def test_a_table_that_takes_nothing_ends_the_worker_and_puts_no_message_aside(
+    prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class EndedError(BaseException):
+        """The process would be gone."""
+
+    lane = Detector(Settings(topic_prefix=prefix, run_dir=tmp_path), load([STRICT]), Metrics("detect")).calls
+    [offered, *_] = talking("call-1", time.time())
+    key, value = offered.call.encode(), render(offered)
+    message = SimpleNamespace(key=key, value=value, topic="calls", partition=0, offset=7, timestamp=time.time())
+    put_aside = AsyncMock()
+    monkeypatch.setattr(lane, "_take", AsyncMock(side_effect=PartitionsMismatch("changelog has 0 partitions")))
+    monkeypatch.setattr(lane, "_put_aside", put_aside)
+    monkeypatch.setattr("os._exit", Mock(side_effect=EndedError))
+    with pytest.raises(EndedError):
+        await lane._handle(message)
+    put_aside.assert_not_awaited()
 
 
 async def test_heartbeats_travel_the_whole_way(system: System) -> None:

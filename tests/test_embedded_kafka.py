@@ -113,6 +113,16 @@ def test_a_stop_is_clean_and_leaves_no_process_and_data_survive(tmp_path: Path) 
         assert asyncio.run(read(third.bootstrap, "calls", 2)) == [b"before the stop", b"before the kill"]
 
 
+def test_what_is_stored_is_closed_to_other_users_even_in_a_folder_that_was_open(tmp_path: Path) -> None:
+    fresh, open_to_all = tmp_path / "run" / "kafka" / "data", tmp_path / "data"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o755)
+    for data in (fresh, open_to_all):
+        with embedded._hold(data):
+            assert data.stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700
+
+
 def test_a_stale_pid_file_is_ignored_and_its_pid_left_alone(ours: EmbeddedKafka, tmp_path: Path) -> None:
     running = embedded.running(ours.data)
     assert running is not None
@@ -257,7 +267,9 @@ async def test_an_aiokafka_group_rebalances_and_every_message_is_read(kafka: str
 
 
 def test_a_faust_table_comes_back_from_its_changelog_in_a_new_worker(kafka: str, prefix: str, tmp_path: Path) -> None:
-    topics.apply(kafka, topics.specs(2, prefix))
+    # made before the worker, as ours are: one that Faust makes itself it may not see for minutes
+    changelog = topics.TopicSpec(name=f"{prefix}app-counts-changelog", partitions=2, segment_s=3600, cleanup="compact")
+    topics.apply(kafka, (*topics.specs(2, prefix), changelog))
     for round_, expected in ((1, b"1"), (2, b"2")):
         with python(FAUST, kafka, prefix, str(tmp_path / f"worker-{round_}")) as worker:
             try:

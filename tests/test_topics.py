@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +13,14 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from typer.testing import CliRunner
 
+from streams.metrics import Metrics
+from streams.rulebook.book import load
+from streams.settings import Settings
 from streams.shell import topics
+from streams.shell.detector import Detector
 from streams.shell.kafka import BrokerError, free_port
 from streams.shell.topics_cli import app
+from tests.shell_tools import STRICT
 
 
 @pytest.fixture
@@ -43,13 +49,25 @@ def test_the_table_is_that_of_the_design() -> None:
         "audio": (16, 600),
         "dead-letters": (1, 30 * day_s),
         "heartbeats": (1, 3600),
+        "sansheng-detect-call-states-changelog": (16, None),
+        "sansheng-detect-subject-states-changelog": (16, None),
     }
 
 
 def test_every_topic_is_stamped_by_the_broker_and_rolls_well_within_its_retention() -> None:
     for spec in topics.specs():
         assert spec.config["message.timestamp.type"] == "LogAppendTime"
-        assert spec.segment_s * 4 <= spec.retention_s
+        assert spec.retention_s is None or spec.segment_s * 4 <= spec.retention_s
+
+
+def test_the_changelogs_of_the_workers_tables_are_made_before_it_starts(prefix: str, tmp_path: Path) -> None:
+    worker = Detector(Settings(topic_prefix=prefix, partitions=3, run_dir=tmp_path), load([STRICT]), Metrics("detect"))
+    made = {spec.name: spec for spec in topics.specs(3, prefix)}
+    for lane in (worker.calls, worker.subjects):
+        spec = made[lane.table.changelog_topic_name]
+        assert spec.partitions == lane.table.partitions
+        assert spec.config["cleanup.policy"] == "compact"
+        assert "retention.ms" not in spec.config
 
 
 def test_apply_creates_what_is_missing_and_then_has_nothing_to_do(kafka: str, prefix: str) -> None:
@@ -75,7 +93,8 @@ def test_another_partition_count_is_reported_with_the_mend_and_never_changed(kaf
     wider = topics.specs(3, prefix)
     assert topics.apply(kafka, wider) == []
     drifts = topics.check(kafka, wider)
-    recut = ("calls", "subjects", "alerts", "verdicts", "audio")
+    changelogs = ("sansheng-detect-call-states-changelog", "sansheng-detect-subject-states-changelog")
+    recut = ("calls", "subjects", "alerts", "verdicts", "audio", *changelogs)
     assert {d.topic for d in drifts} == {f"{prefix}{name}" for name in recut}
     assert {d.kind for d in drifts} == {"partitions"}
     assert "has 2 partitions, the settings say 3" in str(drifts[0])
@@ -131,7 +150,7 @@ def test_the_command_applies_then_checks_clean_and_exits_1_on_drift(kafka: str, 
     applied = run(app, ["apply", *flags, "2"])
     assert (applied.exit_code, f"{prefix}calls: created: 2 partitions" in applied.output) == (0, True)
     clean = run(app, ["check", *flags, "2"])
-    assert (clean.exit_code, "all 7 topics are as they should be" in clean.output) == (0, True)
+    assert (clean.exit_code, "all 9 topics are as they should be" in clean.output) == (0, True)
     assert run(app, ["apply", *flags, "3"]).exit_code == 1
 
 

@@ -38,7 +38,7 @@ from streams.shell import consumer, topics
 from streams.shell.lane import CallLane, Lane, SubjectLane
 from streams.shell.outbox import Outbox
 from streams.shell.reload import Reloader
-from streams.shell.running import instance
+from streams.shell.running import instance, make_private
 from streams.shell.shelf import Shelf
 
 log = logging.getLogger("sansheng.detect")
@@ -53,6 +53,7 @@ class Detector:
         self.instance = instance()
         self._beat_turn = 0
         self._told_to_reload = asyncio.Event()
+        make_private(settings.run_dir)
         self.shelf = Shelf(settings.run_dir / "rulebooks", book)
         self.reloader = Reloader(settings.rulebook, self.shelf, metrics)
         self.app = self._make_app()
@@ -71,9 +72,8 @@ class Detector:
 
     def _make_app(self) -> faust.App:
         settings = self.settings
-        settings.run_dir.mkdir(parents=True, exist_ok=True)
         app = faust.App(
-            settings.topic("sansheng-detect"),
+            settings.topic(topics.DETECTOR),
             broker=[f"kafka://{address}" for address in settings.bootstrap.split(",")],
             store="memory://",
             datadir=str(settings.run_dir / "faust"),

@@ -39,7 +39,7 @@ from kafka.errors import KafkaError
 from msgspec import Struct
 from rich.console import Console
 
-from streams.shell.running import UnreadyError, die_with, port_trouble
+from streams.shell.running import UnreadyError, die_with, make_private, port_trouble
 
 HOST = "127.0.0.1"
 
@@ -423,16 +423,25 @@ def _with_cause(what: str, said: str) -> str:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
     except OSError as error:
         why = "a file is in the way" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror
         raise BrokerError(f"{folder} cannot be made a folder: {why}. Name another one") from None
+
+
+def _close_to_others(data: Path) -> None:
+    """Sound and transcripts lie in it, in files that Kafka makes readable by all; older releases left it open."""
+    try:
+        data.chmod(0o700)
+    except OSError as error:
+        raise BrokerError(f"{data} cannot be closed to other users: {error.strerror}. Name another one") from None
 
 
 @contextmanager
 def _hold(data: Path) -> Iterator[int]:
     """The folder's lock as a descriptor to hand to the broker. Raises BrokerError where a broker holds it."""
     _make_folder(data)
+    _close_to_others(data)
     lock = os.open(data / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         if not _try_lock(lock):

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterator
@@ -23,6 +24,7 @@ from typing import Any, ClassVar
 
 import faust
 import msgspec
+from faust.exceptions import PartitionsMismatch
 from msgspec.structs import replace
 
 from streams import heartbeat
@@ -30,6 +32,7 @@ from streams.core import Book, CallState, Step, dump, load, step
 from streams.events import SUBJECT, AnyEvent, BadEventError, Mark, Tick, is_subject, parse, render, tag_of
 from streams.metrics import Metrics
 from streams.settings import Settings
+from streams.shell import topics
 from streams.shell.dead_letters import of_message
 from streams.shell.outbox import Outbox, partition_of
 from streams.shell.shelf import Shelf
@@ -104,7 +107,11 @@ class Lane(ABC):
             await self._handle(event.message)
 
     async def _handle(self, message: Any) -> None:
-        """One message, whatever it is; never raises, or Faust would drop it without a word."""
+        """One message, whatever it is; never raises, or Faust would drop it without a word.
+
+        A table that can take nothing is no fault of the message: the worker ends at once and commits nothing, as after
+        `kill -9`, and its successor reads the message again.
+        """
         key, value = bytes(message.key or b""), bytes(message.value or b"")
         now = time.time()
         self._processed[message.partition] = (message.offset, now)  # before a heartbeat is answered: it counts too
@@ -115,6 +122,9 @@ class Lane(ABC):
             self.metrics.count("sansheng_events_total", tag_of(record))
         except BadEventError as error:
             await self._put_aside(message, value, error)
+        except PartitionsMismatch as error:
+            log.critical("the worker ends, to start again: %s", error)
+            os._exit(1)  # anything gentler would count the message as done
         except Exception as error:
             log.exception("internal error at %s[%d]@%d", message.topic, message.partition, message.offset)
             await self._put_aside(message, value, BadEventError(f"internal error: {type(error).__name__}"))
@@ -284,7 +294,7 @@ class CallLane(Lane):
     """The record of the calls, each judged to its end by the version of the rulebook that it began with."""
 
     name = "calls"
-    table_name = "call-states"
+    table_name = topics.CALL_STATES
 
     def __init__(self, *parts: Any, answer_beat: Callable[[], Awaitable[None]]) -> None:
         """As ``Lane``; ``answer_beat`` is called when a heartbeat has travelled the whole way."""
@@ -335,7 +345,7 @@ class SubjectLane(Lane):
     """
 
     name = "subjects"
-    table_name = "subject-states"
+    table_name = topics.SUBJECT_STATES
 
     def __init__(self, *parts: Any, calls: CallLane) -> None:
         """As ``Lane``; ``calls`` is the lane that sends the marks."""

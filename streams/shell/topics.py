@@ -31,12 +31,21 @@ _HOUR_S = 60 * _MINUTE_S
 _DAY_S = 24 * _HOUR_S
 
 
+#: The worker's Faust app. Faust puts it before the names of its tables' changelogs.
+DETECTOR = "sansheng-detect"
+#: The worker's tables.
+CALL_STATES, SUBJECT_STATES = "call-states", "subject-states"
+
+
 class TopicSpec(Struct, frozen=True, kw_only=True):
-    """One row. ``segment_s``: Kafka forgets whole segments only, so this much is kept beyond ``retention_s``."""
+    """One row. ``segment_s``: Kafka forgets whole segments only, so this much is kept beyond ``retention_s``.
+
+    A compacted topic keeps the last message of each key for ever, and has no ``retention_s``.
+    """
 
     name: str
     partitions: int
-    retention_s: int
+    retention_s: int | None = None
     segment_s: int
     cleanup: Literal["delete", "compact"] = "delete"
 
@@ -46,12 +55,14 @@ class TopicSpec(Struct, frozen=True, kw_only=True):
 
         ``LogAppendTime`` everywhere: the time of a message is the broker's, one clock for all (``logged_at``).
         """
-        return {
+        config = {
             "cleanup.policy": self.cleanup,
             "message.timestamp.type": "LogAppendTime",
-            "retention.ms": str(self.retention_s * 1000),
             "segment.ms": str(self.segment_s * 1000),
         }
+        if self.retention_s is not None:
+            config["retention.ms"] = str(self.retention_s * 1000)
+        return config
 
 
 class Change(Struct, frozen=True):
@@ -80,8 +91,8 @@ class Drift(Struct, frozen=True):
 def specs(partitions: int = 16, prefix: str = "") -> tuple[TopicSpec, ...]:
     """The topics of one system; ``prefix`` goes before each name, for several systems on one broker.
 
-    ``partitions`` is that of calls, subjects, alerts, verdicts (which must be the same, so that a call lives in one
-    worker) and of audio. Workers are to be fewer.
+    ``partitions`` is that of calls, subjects, alerts, verdicts and the changelogs (which must be the same, so that a
+    call lives in one worker) and of audio. Workers are to be fewer.
     """
     return (
         TopicSpec(name=f"{prefix}calls", partitions=partitions, retention_s=7 * _DAY_S, segment_s=_DAY_S),
@@ -92,7 +103,17 @@ def specs(partitions: int = 16, prefix: str = "") -> tuple[TopicSpec, ...]:
         TopicSpec(name=f"{prefix}audio", partitions=partitions, retention_s=10 * _MINUTE_S, segment_s=_MINUTE_S),
         TopicSpec(name=f"{prefix}dead-letters", partitions=1, retention_s=30 * _DAY_S, segment_s=_DAY_S),
         TopicSpec(name=f"{prefix}heartbeats", partitions=1, retention_s=_HOUR_S, segment_s=10 * _MINUTE_S),
+        *(_changelog(f"{prefix}{DETECTOR}-{table}", partitions) for table in (CALL_STATES, SUBJECT_STATES)),
     )
+
+
+def _changelog(table: str, partitions: int) -> TopicSpec:
+    """As Faust would make it itself, but before a worker starts.
+
+    A topic that is made while messages come may be unknown to the worker until its next look, minutes later; its table
+    takes nothing until then. Only compacted: one that also deletes by time would forget calls that are still up.
+    """
+    return TopicSpec(name=f"{table}-changelog", partitions=partitions, segment_s=_DAY_S, cleanup="compact")
 
 
 def apply(bootstrap: str, wanted: tuple[TopicSpec, ...]) -> list[Change]:
@@ -210,7 +231,8 @@ def _was_created(topic: dict[str, Any]) -> bool:
 
 
 def _creation(spec: TopicSpec, replicas: int) -> Change:
-    what = f"{spec.partitions} partitions, {replicas} replicas, kept {_span(spec.retention_s)}"
+    kept = "compacted" if spec.retention_s is None else f"kept {_span(spec.retention_s)}"
+    what = f"{spec.partitions} partitions, {replicas} replicas, {kept}"
     return Change(spec.name, "created", what)
 
 

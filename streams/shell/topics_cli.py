@@ -25,7 +25,7 @@ Partitions = Annotated[
         "--partitions",
         default_factory=lambda: read_settings().partitions,
         min=1,
-        help="of calls, alerts, verdicts, audio",
+        help="of all topics but dead-letters and heartbeats",
     ),
 ]
 Prefix = Annotated[

@@ -23,7 +23,7 @@ from streams import heartbeat
 from streams.settings import Settings
 from streams.shell import topics
 from streams.shell.kafka import EmbeddedKafka, running
-from streams.shell.running import UnreadyError, die_with, port_trouble
+from streams.shell.running import UnreadyError, die_with, make_private, port_trouble
 
 Say = Callable[[str], None]
 
@@ -188,16 +188,15 @@ async def run(
         wall = settings.wall.model_copy(update={"token": SecretStr(secrets.token_urlsafe(24))})
         settings = settings.model_copy(update={"wall": wall})
     _free_ports(_ports(settings))
+    make_private(settings.run_dir)
     check = await begin_check(settings)  # while the broker starts
     broker = None
     try:
         broker = _broker(settings, say, libs or settings.run_dir / "kafka")
+        settings = settings.model_copy(update={"kafka": broker.bootstrap if broker else settings.bootstrap})
         if hears := await what_hears(check, say):
             _free_ports(_ear_ports(settings))
-        settings = settings.model_copy(update={"kafka": broker.bootstrap if broker else settings.bootstrap})
-        made = topics.apply(settings.bootstrap, topics.specs(settings.partitions, settings.topic_prefix))
-        say(f"topics: {len(made)} made or changed")
-        topics.must_fit(settings)
+        _make_topics(settings, say)
         async with asyncio.TaskGroup() as group:
             processes = (*PROCESSES, *(ear_processes(settings) if hears else ()))
             group.create_task(keep_running(settings, say, processes))
@@ -211,6 +210,12 @@ async def run(
         await end_check(check)
         if broker:
             broker.stop()
+
+
+def _make_topics(settings: Settings, say: Say) -> None:
+    made = topics.apply(settings.bootstrap, topics.specs(settings.partitions, settings.topic_prefix))
+    say(f"topics: {len(made)} made or changed")
+    topics.must_fit(settings)
 
 
 _Ports = dict[str, tuple[str, int]]

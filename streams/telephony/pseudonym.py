@@ -63,7 +63,7 @@ def pseudonymise(event: AnyEvent, key: bytes) -> AnyEvent:
 def key_from(folder: Path) -> bytes:
     """The site's key, made at the first call and kept in ``folder`` for its owner alone."""
     file = folder / "pseudonym.key"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
