@@ -124,9 +124,7 @@ TABLE: tuple[Metric, ...] = (
         ("wall",),
     ),
     Metric("sansheng_listen_connections", "gauge", "Sources of audio connected", ("source",), (), ("listen",)),
-    Metric(
-        "sansheng_listen_audio_seconds_total", "counter", "Sound that was published", ("source",), (), ("listen",)
-    ),
+    Metric("sansheng_listen_audio_seconds_total", "counter", "Sound that was published", ("source",), (), ("listen",)),
     Metric(
         "sansheng_listen_silence_seconds_total",
         "counter",
