@@ -222,9 +222,9 @@ def main() -> None:
     given = parser.parse_args()
     console, shares = Console(width=120), SHARES if given.shares == "mixed" else HOMOPHONES
     if given.only in (None, "recall"):
-        console.print(_recall_table(load(), given, shares))
+        console.print(recall_table(load(), given, shares))
     if given.only in (None, "false"):
-        console.print(_false_table(load(), given, shares))
+        console.print(false_table(load(), given, shares))
     if given.only in (None, "cost"):
         table = Table("what", "cost", "ratio", title="find(), CPU time")
         for row in costs():
@@ -232,7 +232,8 @@ def main() -> None:
         console.print(table)
 
 
-def _recall_table(book: Rulebook, given: argparse.Namespace, shares: dict[str, int]) -> Table:
+def recall_table(book: Rulebook, given: argparse.Namespace, shares: dict[str, int]) -> Table:
+    """How many of a rule's own sentences set it off, for each share of errors."""
     rows = half(sentences(), given.half)
     table = Table("rule", "sentences", *[f"{rate:.0%}" for rate in given.rates], title=f"recall, {given.half} half")
     by_rate = [recall(book, rows, rate, shares, given.rounds if rate else 1) for rate in given.rates]
@@ -246,7 +247,8 @@ def _recall_table(book: Rulebook, given: argparse.Namespace, shares: dict[str, i
     return table
 
 
-def _false_table(book: Rulebook, given: argparse.Namespace, shares: dict[str, int]) -> Table:
+def false_table(book: Rulebook, given: argparse.Namespace, shares: dict[str, int]) -> Table:
+    """Alerts in harmless speech, for each share of errors."""
     by_rate = [false_alarms(book, rate, shares) for rate in given.rates]
     hours = by_rate[0][1]
     table = Table("rule", *[f"{rate:.0%}" for rate in given.rates], title=f"false alarms in {hours:.1f} h of speech")
