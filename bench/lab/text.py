@@ -28,7 +28,7 @@ def tables(*, quick: bool = False) -> Iterator[Table]:
         )
         yield from_rich(
             phrases.false_table(book, given, shares),
-            f"False alarms by the share of wrong characters ({kind}) in harmless speech. Aim: at most one an hour at 30 %.",
+            f"False alarms by the share of wrong characters ({kind}). Aim: at most one an hour at 30 %.",
         )
     if not quick:
         rows = phrases.costs()
