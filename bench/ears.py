@@ -1,8 +1,9 @@
 """``python -m bench.ears``: how well the ears hear, how soon they tell, and what they cost. ``make bench-ears``.
 
 Parts: ``lab`` (recall, false alarms, delay, misheard syllables, through everything that lines do), ``text`` (injected
-character errors), ``calls`` (the spoken calls beside their truth), ``cost`` (channels a core, memory). Every figure has
-its baseline in the same table. A full run writes the tables into ``docs/accuracy.md``.
+character errors), ``calls`` (the spoken calls beside their truth), ``live`` (the same through gateway, Kafka,
+recogniser, detector and wall), ``cost`` (channels a core, memory). Every figure has its baseline in the same table. A
+full run writes the tables into ``docs/accuracy.md``.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from bench.lab.trial import POLITE, Lab, Outcome
 from streams.rulebook.book import load
 
 PAGE = Path("docs/accuracy.md")
-PARTS = ("lab", "text", "calls", "cost")
+PARTS = ("lab", "text", "calls", "live", "cost")
 #: A quick run looks at these only, and at every third clip.
 QUICK = ("clean", "babble 10 dB", "street 10 dB", "hold music 10 dB")
 QUICK_STEP = 3
@@ -105,6 +106,11 @@ def _part(name: str, console: Console, asked: Asked) -> Iterator[Table]:
 
         with console.status("whole calls …"):
             yield whole_calls.table(load(), quiet_engines()["both"])
+    elif name == "live":
+        from bench.lab import live  # noqa: PLC0415 - as above
+
+        with console.status("whole calls, live …"):
+            yield from live.tables()
     else:
         from bench.lab import cost  # noqa: PLC0415 - as above
 

@@ -15,7 +15,7 @@ from streams.events import Masked, Transcript, Word
 from streams.phrases.match import Found
 from streams.phrases.normal import STAR, hidden
 
-#: A phrase of so few characters at the very end of an unfinished sentence: the next word may make it another one.
+#: An unfinished sentence of so few characters may still become anything.
 SHORT = 2
 #: The next sentence begins within so many seconds, and so many characters are kept of the one before.
 JOIN_S, CHARS = 2.0, 12
@@ -77,11 +77,13 @@ def find_across(find: Find, tail: Tail | None, event: Transcript, known: Callabl
 
 
 def so_far(find: Find) -> Find:
-    """``find`` for a sentence that goes on: what may only stand at its end is not known yet, nor a short last word."""
+    """``find`` for a sentence that goes on: what may only stand at its end is not known yet, nor its first word."""
 
     def found(text: str, sounds: Sequence[str], masked: Sequence[Masked]) -> Sequence[Found]:
+        if len(text) <= SHORT:
+            return []
         here = find(text + STAR, (*sounds, "") if sounds else (), masked)
-        return [each for each in here if each.end < len(text) + (each.end - each.start > SHORT)]
+        return [each for each in here if each.end <= len(text)]
 
     return found
 

@@ -137,7 +137,7 @@ def test_the_phase_at_the_end_of_a_call_is_the_one_that_it_ended(last: list[AnyE
 
 ABUSE = about(
     Procedure,
-    trigger=Trigger(words=("滚$",)),
+    trigger=Trigger(words=("滚",)),
     steps=(ProcedureStep(words=("文明",)),),
     announce="warning",
     says_started="{words} {step}/{steps}",
@@ -147,12 +147,12 @@ ABUSE = about(
 
 
 def test_an_announcement_is_withdrawn_when_the_finished_sentence_has_not_the_words():
-    partial, final = speaks("customer", 10, 11, "屏幕滚", final=False), speaks("customer", 10, 13, "屏幕滚动")
+    partial, final = speaks("customer", 10, 11, "屏幕滚", final=False), speaks("customer", 10, 13, "屏幕亮了")
     assert told(ABUSE, partial, final, ended(30, by="agent")) == [("opened", 11.0), ("cleared", 13.4)]
 
 
 def test_after_a_withdrawal_it_may_begin_in_earnest():
-    partial, final = speaks("customer", 10, 11, "屏幕滚", final=False), speaks("customer", 10, 13, "屏幕滚动")
+    partial, final = speaks("customer", 10, 11, "屏幕滚", final=False), speaks("customer", 10, 13, "屏幕亮了")
     in_earnest = speaks("customer", 20, 21, "你滚")
     found = changes(ABUSE, partial, final, in_earnest, ended(30, by="agent"))
     assert [(c.state, c.severity) for c in found] == [

@@ -13,6 +13,7 @@ SETS = {
     "maybe": PhraseSet(("可能",), but_not=("尽可能",)),
     "summons": PhraseSet(("^喂",)),
     "number": PhraseSet(("#{11}",)),
+    "what": PhraseSet(("说什么$",)),
 }
 
 
@@ -139,3 +140,16 @@ def test_a_hidden_number_is_found_whole_and_stays_hidden():
     (hit,) = hits(said("号码是***********", 10.0, 13.0, masked=spans))
     assert (hit.name, hit.match) == ("number", "*" * 11)
     assert Masked("phone", 3, 14).kind == "phone"
+
+
+def test_what_may_only_stand_at_the_end_waits_for_the_end():
+    going_on = said("你们在说什么", 10, 11, final=False)
+    assert hits(going_on) == []
+    assert [hit.name for hit in hits(going_on, said("你们在说什么", 10, 11))] == ["what"]
+    assert hits(going_on, said("你们在说什么业务", 10, 12)) == []
+
+
+def test_a_first_word_alone_says_nothing_yet():
+    assert hits(said("喂", 10, 10.3, final=False)) == []
+    assert [hit.name for hit in hits(said("喂说话呀", 10, 11, final=False))] == ["summons"]
+    assert [hit.name for hit in hits(said("喂", 10, 10.3))] == ["summons"]
