@@ -44,6 +44,7 @@ def load(settings: Settings, book: Rulebook) -> Engine:
     """
     phrases = spotted_phrases(book)
     if settings.ears.recogniser == "scripted":
+        log.warning("ears.recogniser is scripted: it hears the coded sound of tests, and nothing of people")
         spotter = ScriptedSpotter(phrases) if settings.ears.phrases != "recogniser" else None
         recogniser = ScriptedRecogniser() if settings.ears.phrases != "spotter" else None
         return Engine(recogniser, spotter, None, settings.ears.partial_every_s, LoudDetector)
