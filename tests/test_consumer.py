@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalStateError
+from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
 from streams.shell import consumer, topics
 
@@ -65,3 +68,27 @@ async def test_partitions_that_leave_meanwhile_do_not_end_the_worker(error: Exce
     committed = await consumer._Thread._seek(thread)  # type: ignore[arg-type]
     assert leaving.sought == ([] if error else [TopicPartition("calls", 1)])
     assert len(committed) == (0 if error else 2)
+
+
+async def test_what_arrives_while_it_goes_back_is_not_thrown_away_with_the_rest() -> None:
+    """As Faust does it: the fetcher puts a message into a stream's queue, and the flow is let go on after the seek."""
+    flow = FlowControlEvent(initially_suspended=False)
+    stream: ThrowableQueue[str] = ThrowableQueue(flow_control=flow, clear_on_resume=True)
+    stream.put_nowait("fetched before")
+
+    async def arrive() -> None:
+        await flow.acquire()
+        stream.put_nowait("fetched again")
+
+    arriving: list[asyncio.Task[None]] = []
+
+    async def call_thread(*_: Any) -> dict[TopicPartition, int]:
+        arriving.append(asyncio.create_task(arrive()))
+        await asyncio.sleep(0.01)
+        return {}
+
+    thread = SimpleNamespace(app=SimpleNamespace(flow_control=flow), call_thread=call_thread, _seek=None)
+    await consumer._Thread.seek_to_committed(thread)  # type: ignore[arg-type]
+    flow.resume()
+    await asyncio.gather(*arriving)
+    assert [stream.get_nowait() for _ in range(stream.qsize())] == ["fetched again"]

@@ -1,9 +1,14 @@
-"""Faust's consumer with one hole mended: what waits in a partition of which nothing was ever committed.
+"""Faust's consumer with two holes mended, through which messages were lost while partitions change hands.
 
-While partitions change hands Faust throws away what it has fetched already and goes back to the committed offset. For
-a partition without one (a new system, a topic in which little happens) aiokafka goes back to nowhere: it reads on
-behind the messages that were thrown away, and they are lost. Here it goes back to the beginning; what had been worked
-off comes again and is known by its offset.
+Faust then throws away what it has fetched already and goes back to the committed offset.
+
+- For a partition without one (a new system, a topic in which little happens) aiokafka goes back to nowhere: it reads
+  on behind the messages that were thrown away. Here it goes back to the beginning.
+- Faust throws away *after* it has gone back, while its fetcher reads: what arrives in between is thrown away as well,
+  and never read again. Here nothing gets into the streams from before it goes back until they are cleared; Faust lets
+  the flow go on right afterwards, whoever asked for it.
+
+What had been worked off and comes again is known by its offset.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ from faust.types import TP
 class _Thread(driver.AIOKafkaConsumerThread):
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Called by Faust after a rebalance and whenever it throws messages away."""
+        self.app.flow_control.suspend()
         found: Mapping[TP, int] = await self.call_thread(self._seek)
         return found
 
