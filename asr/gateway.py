@@ -25,11 +25,12 @@ from asr.sources.vosk import Answers
 from asr.sources.web import WebServer
 from streams import events, heartbeat
 from streams.events import BadEventError, LegTapped, Role, Transcript
-from streams.heartbeat import Heartbeat
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.shell import topics
+from streams.shell.beats import beat
 from streams.shell.dead_letters import DeadLetter
+from streams.shell.lookback import seek_back
 from streams.shell.publisher import Message, Publisher
 from streams.shell.running import UnreadyError, instance, is_cancelled
 
@@ -231,21 +232,14 @@ class Gateway:
             await asyncio.sleep(_RETRY_S)
 
     async def _follow(self) -> None:
-        topic = self._settings.topic("calls")
         consumer = AIOKafkaConsumer(bootstrap_servers=self._settings.bootstrap, enable_auto_commit=False)
         await consumer.start()
         try:
-            partitions = [TopicPartition(topic, number) for number in range(self._settings.partitions)]
-            consumer.assign(partitions)
-            ends = await consumer.end_offsets(partitions)  # asked first: what comes meanwhile is not skipped
-            since_ms = int((time.time() - BACK_S) * 1000)
-            found = await consumer.offsets_for_times(dict.fromkeys(partitions, since_ms))
-            for partition in partitions:
-                place = found.get(partition)
-                consumer.seek(partition, ends[partition] if place is None else place.offset)
+            calls = self._settings.topic("calls")
+            ahead = await seek_back(consumer, calls, self._settings.partitions, BACK_S)
             self._reads("")
             while True:
-                if not self._past.is_set() and await _is_at(consumer, ends):
+                if not self._past.is_set() and await _is_at(consumer, ahead):
                     self._past.set()
                 for batch in (await consumer.getmany(timeout_ms=1000)).values():
                     for message in batch:
@@ -278,9 +272,7 @@ class Gateway:
     async def _beat_forever(self) -> None:
         name = instance()
         while True:
-            ok = not self._why_not
-            beat = Heartbeat(component="listen", instance=name, at=time.time(), ok=ok, detail=self._why_not)
-            await self._put(Message(self._settings.topic("heartbeats"), name.encode(), heartbeat.render(beat)))
+            await self._put(beat(self._settings, "listen", name, self._why_not))
             await asyncio.sleep(heartbeat.EVERY_S)
 
 

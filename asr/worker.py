@@ -43,11 +43,12 @@ from streams.events import (
     parse,
     render,
 )
-from streams.heartbeat import Heartbeat
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.shell import topics
+from streams.shell.beats import beat
 from streams.shell.dead_letters import DeadLetter
+from streams.shell.lookback import seek_back
 from streams.shell.publisher import Message, Publisher
 from streams.shell.running import flatten, instance, is_cancelled
 
@@ -223,13 +224,13 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's clas
         now = time.time()
         age_s = max(0.0, now - record.timestamp / 1000)
         self._heard_at = self._moved_at = now
-        head = (record.value or b"")[:HEAD]
+        frame = None
         try:
             frame = decode(record.value or b"")
-            head = encode(replace(frame, pcm=b""))
             events = part.take(frame, Moment(record.offset, age_s, now))
         except BadFrameError as error:
             part.passed(record.offset)
+            head = encode(replace(frame, pcm=b"")) if frame else (record.value or b"")[:HEAD]
             await self._put_aside(record, head, str(error))
             return
         self._metrics.count("sansheng_ears_heard_seconds_total", by=frame.samples / frame.rate)
@@ -330,7 +331,9 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's clas
         async with asyncio.timeout(_PATIENCE_S):
             await consumer.start()
         try:
-            ahead = await self._start_of_phone(consumer)
+            async with asyncio.timeout(_PATIENCE_S):
+                calls = self._settings.topic("calls")
+                ahead = await seek_back(consumer, calls, self._settings.partitions, PHONE_BACK_S)
             while True:
                 if not ahead:
                     known.set()
@@ -344,20 +347,6 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's clas
             with suppress(KafkaError, OSError, TimeoutError):
                 async with asyncio.timeout(_PATIENCE_S):
                     await consumer.stop()
-
-    async def _start_of_phone(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
-        """Seek; the partitions in which something waits, and up to where."""
-        topic = self._settings.topic("calls")
-        own = [TopicPartition(topic, n) for n in range(self._settings.partitions)]
-        consumer.assign(own)
-        async with asyncio.timeout(_PATIENCE_S):
-            ends = await consumer.end_offsets(own)
-            since = int((time.time() - PHONE_BACK_S) * 1000)
-            found = await consumer.offsets_for_times(dict.fromkeys(own, since))
-        starts = {tp: found[tp].offset if found.get(tp) else ends[tp] for tp in own}
-        for tp, offset in starts.items():
-            consumer.seek(tp, offset)
-        return {tp: ends[tp] for tp in own if starts[tp] < ends[tp]}
 
     def _hear_phone(self, line: bytes) -> None:
         if line.startswith(_WORDS):
@@ -376,9 +365,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's clas
         while True:
             why = self._trouble()
             await self._must_move()
-            beat = Heartbeat(component="recognise", instance=self._instance, at=time.time(), ok=not why, detail=why)
-            topic = self._settings.topic("heartbeats")
-            await self._publisher.put(Message(topic, self._instance.encode(), heartbeat.render(beat)))
+            await self._publisher.put(beat(self._settings, "recognise", self._instance, why))
             self._tell_cpu()
             await asyncio.sleep(heartbeat.EVERY_S)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import wave
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
 
 from asr.audio import Frame
 from asr.ear import Ear, Engine
@@ -37,6 +41,13 @@ def frames_of(
             pcm=pcm[at : at + size],
             last=at + size >= len(pcm),
         )
+
+
+def channels_of(path: Path) -> list[bytes]:
+    """The PCM of each channel of a WAV file of 16 bit."""
+    with wave.open(str(path)) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, file.getnchannels())
+    return [samples[:, n].tobytes() for n in range(samples.shape[1])]
 
 
 def real_ear(first: Frame) -> Ear:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import wave
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from asr.scripted import LoudDetector, ScriptedRecogniser, ScriptedSpotter, sile
 from asr.sherpa_recogniser import SherpaRecogniser, Token, words_of
 from asr.vosk_recogniser import VoskRecogniser
 from bench.lab.syllables import compare
+from tests.ears_tools import channels_of
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 SENTENCES = SHARED / "speech" / "sentences"
@@ -34,8 +34,8 @@ class Ears(Struct):
 
 def sound(name: str) -> bytes:
     """One of the sentences, 8 kHz."""
-    with wave.open(str(SENTENCES / name)) as file:
-        return file.readframes(file.getnframes())
+    [pcm] = channels_of(SENTENCES / name)
+    return pcm
 
 
 def pinyin_model() -> Model:

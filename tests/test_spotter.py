@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import wave
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from asr.recogniser import ModelError, Spot
 from asr.spotter import SherpaSpotter, sounds
 from streams.events import Role
 from streams.rulebook.book import load
+from tests.ears_tools import channels_of
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 RATE = 8000
@@ -41,8 +41,8 @@ def threat() -> bytes:
 
 
 def sound(name: str) -> bytes:
-    with wave.open(str(SHARED / "speech" / "sentences" / name)) as file:
-        return file.readframes(file.getnframes())
+    [pcm] = channels_of(SHARED / "speech" / "sentences" / name)
+    return pcm
 
 
 def spotted(spotter: SherpaSpotter, role: Role, pcm: bytes, cut: int = 800) -> list[Spot]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from asr.vad import SpeechDetector
+from tests.ears_tools import channels_of
 
 CALLS = Path(__file__).parents[1].parent / "shared" / "speech" / "calls"
 material = pytest.mark.skipif(not CALLS.is_dir(), reason=f"no spoken calls at {CALLS}")
@@ -22,9 +22,7 @@ def decisions(detector: SpeechDetector, pcm: bytes) -> list[bool]:
 
 def sound(call: str) -> list[bytes]:
     """The two channels."""
-    with wave.open(str(CALLS / f"{call}.wav")) as file:
-        both = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
-    return [both[:, 0].tobytes(), both[:, 1].tobytes()]
+    return channels_of(CALLS / f"{call}.wav")
 
 
 def spoken(call: str, role: str) -> list[tuple[float, float]]:

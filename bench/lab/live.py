@@ -20,13 +20,14 @@ from pydantic import SecretStr
 
 from bench.lab import clips
 from bench.lab.tables import Table
-from streams import alerts, heartbeat
+from streams import alerts
 from streams.alerts import AlertChange
 from streams.detectors.says import Says
 from streams.replay import replay
 from streams.rulebook.book import Rulebook, load
 from streams.settings import ListenSettings, Settings
 from streams.shell import topics
+from streams.shell.beats import until_awake
 from streams.shell.demo import SPOKEN
 from streams.shell.kafka import EmbeddedKafka, free_port
 from streams.shell.publisher import Publisher
@@ -57,7 +58,8 @@ async def _run(calls: Sequence[SpokenCall]) -> tuple[list[AlertChange], list[See
         topics.apply(settings.bootstrap, topics.specs(settings.partitions))
         screen = Screen(settings.wall.port, TOKEN)
         with _processes(settings):
-            await _all_awake(settings)
+            async with asyncio.timeout(120):
+                await until_awake(settings, ("detect", "listen", "recognise"))
             watching = asyncio.create_task(_watch(screen))
             async with Publisher(settings.bootstrap) as publisher, asyncio.TaskGroup() as group:
                 player = Player(settings, publisher)
@@ -93,18 +95,6 @@ async def _watch(screen: Screen) -> None:
         with suppress(OSError):
             await screen.follow(lambda _: False)
         await asyncio.sleep(0.2)
-
-
-async def _all_awake(settings: Settings) -> None:
-    waiting = {"detect", "listen", "recognise"}
-    topic = settings.topic("heartbeats")
-    async with (
-        asyncio.timeout(120),
-        AIOKafkaConsumer(topic, bootstrap_servers=settings.bootstrap, auto_offset_reset="earliest") as consumer,
-    ):
-        while waiting:
-            beat = heartbeat.parse((await consumer.getone()).value or b"")
-            waiting -= {beat.component} if beat.ok else set()
 
 
 async def _alerts(settings: Settings) -> list[AlertChange]:

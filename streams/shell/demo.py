@@ -14,11 +14,12 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer
 from pydantic import SecretStr
 
-from streams import alerts, heartbeat
+from streams import alerts
 from streams.alerts import AlertChange
 from streams.detectors.wording import SEVERITY_ZH
 from streams.settings import AsteriskSettings, Settings
 from streams.shell import spoken, up
+from streams.shell.beats import until_awake
 from streams.shell.kafka import free_port, running
 from streams.shell.running import UnreadyError
 from streams.telephony.pbx import Programme, RecordedPbx
@@ -59,18 +60,6 @@ async def run(settings: Settings, say: up.Say, *, speed: float = 1.0, port: int 
         await up.run(demo, say, beside=lambda hears: _beside(demo, say, hears=hears), libs=settings.run_dir / "kafka")
 
 
-async def _await_ears(settings: Settings) -> None:
-    """Wait until both halves of the ears work: a model takes some seconds to load."""
-    waiting: set[str] = {"listen", "recognise"}
-    consumer = AIOKafkaConsumer(
-        settings.topic("heartbeats"), bootstrap_servers=settings.bootstrap, auto_offset_reset="earliest"
-    )
-    async with consumer:
-        while waiting:
-            beat = heartbeat.parse((await consumer.getone()).value or b"")
-            waiting -= {beat.component} if beat.ok else set()
-
-
 async def _beside(settings: Settings, say: up.Say, *, hears: bool) -> None:
     """Tell the alerts, and play the spoken calls."""
     async with asyncio.TaskGroup() as group:
@@ -84,7 +73,7 @@ async def _play(settings: Settings, say: up.Say, *, hears: bool) -> None:
     heard = sum(call.sound is not None for call in calls)
     if heard:
         say(f"spoken calls: {heard} of {len(calls)} with their sound, once the ears are awake; they have to hear it")
-        await _await_ears(settings)
+        await until_awake(settings, ("listen", "recognise"))  # a model takes some seconds to load
     elif hears:
         say(f"spoken calls: {len(calls)}, as their recorded transcripts: no sound in {sounds} (SANSHENG_DEMO_CALLS)")
     else:

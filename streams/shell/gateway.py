@@ -14,10 +14,10 @@ import msgspec
 
 from streams import heartbeat
 from streams.events import LARGEST, AnyEvent, render, tag_of
-from streams.heartbeat import Heartbeat
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.shell import topics
+from streams.shell.beats import beat
 from streams.shell.dead_letters import DeadLetter
 from streams.shell.publisher import Message, Publisher
 from streams.shell.running import instance
@@ -56,12 +56,12 @@ class Gateway:
         pbx = self._settings.asterisk
         client = ami.AmiClient(pbx.host, pbx.port, pbx.username, pbx.secret.get_secret_value(), idle_s=IDLE_S)
         async with Publisher(self._settings.bootstrap) as publisher, client:
-            beat = asyncio.create_task(self._beat_forever(publisher))
+            beating = asyncio.create_task(self._beat_forever(publisher))
             try:
                 async for item in client.blocks():
                     await self._take(publisher, item)
             finally:
-                beat.cancel()
+                beating.cancel()
 
     async def _take(self, publisher: Publisher, item: ami.Item) -> None:
         match item:
@@ -110,15 +110,7 @@ class Gateway:
 
     async def _beat_forever(self, publisher: Publisher) -> None:
         while True:
-            beat = Heartbeat(
-                component="asterisk",
-                instance=self._instance,
-                at=time.time(),
-                ok=not self._why_not,
-                detail=self._why_not,
-            )
-            topic = self._settings.topic("heartbeats")
-            await publisher.put(Message(topic, self._instance.encode(), heartbeat.render(beat)))
+            await publisher.put(beat(self._settings, "asterisk", self._instance, self._why_not))
             await asyncio.sleep(heartbeat.EVERY_S)
 
 
