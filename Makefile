@@ -3,7 +3,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench bench-ears clean lock system system-test system-lab
+.PHONY: help demo up test check bench bench-ears bench-wall clean lock vendor system system-test system-lab
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,9 @@ lock: $(VENV)/.dev ## pin the newest versions that pyproject.toml allows
 		-o requirements.lock
 	@$(BIN)/uv pip compile -q --upgrade --no-emit-index-url --no-header --no-annotate --extra dev -c requirements.lock \
 		pyproject.toml -o requirements-dev.lock
+
+vendor: ## fetch what the wall's pages use of the npm registry into the tree (needs npm; running needs neither)
+	@dashboards/wall/vendor/vendor.sh
 
 clean: ## remove what make and the demo have made (.venv, .run, caches)
 	rm -rf $(VENV) .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -51,13 +51,40 @@ class AsteriskSettings(BaseModel):
     blind_code: str = Field("#1", description="feature code of a blind transfer")
 
 
+class WallUser(BaseModel):
+    """Somebody who may open the wall. ``token`` lets in; without one the user comes through the proxy."""
+
+    model_config = {"extra": "forbid"}
+    login: str = Field(min_length=1, max_length=64, description="unique; with a proxy, what its header says")
+    name: str = Field("", description="as it is shown to others; the login where empty")
+    role: Literal["wall", "supervisor", "manager", "agent"] = "supervisor"
+    teams: tuple[str, ...] = Field((), description="of a supervisor; none: every team")
+    agent: str = Field("", description="an agent's own number")
+    token: SecretStr = SecretStr("")
+
+
+class Team(BaseModel):
+    """A team of agents, and the queues whose waiting calls are its own."""
+
+    model_config = {"extra": "forbid"}
+    agents: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
+
+
 class WallSettings(BaseModel):
     """The supervisors' wall."""
 
     model_config = {"extra": "forbid"}
     host: str = Field("127.0.0.1", description="address to bind; loopback unless told otherwise")
     port: int = Field(8300, ge=0, le=65535, description="0: any free port")
-    token: SecretStr = Field(SecretStr(""), description="what a browser must show; made and printed where empty")
+    token: SecretStr = Field(SecretStr(""), description="opens wall mode (a television); made and printed where empty")
+    desk_token: SecretStr = Field(
+        SecretStr(""), description="opens the desk of a supervisor; made and printed where there are no users either"
+    )
+    users: tuple[WallUser, ...] = Field((), description="who may open the wall, by their own tokens or by a proxy")
+    teams: dict[str, Team] = Field({}, description="team -> its agents and queues")
+    user_header: str = Field("", description="header in which a proxy names the user; empty: no proxy is trusted")
+    proxies: tuple[str, ...] = Field(("127.0.0.1", "::1"), description="addresses of proxies that may name a user")
     timezone: str = Field("Asia/Shanghai", description="whose midnight begins 'today'")
     linger_s: float = Field(600, gt=0, description="how long an alert that cannot clear itself stays open on the wall")
     show_trial: bool = Field(False, description="show alerts of rules on trial too, marked as such")

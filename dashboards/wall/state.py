@@ -275,7 +275,13 @@ class Wall:
             self._by_severity = Counter(k.severity for k in self._alerts.values() if k.opened_at >= self._midnight)
         today = self._by_severity
         day = datetime.fromtimestamp(self._midnight, self.zone).date().isoformat()
-        return Counts(day, **self._sums._asdict(), **{severity: today[severity] for severity in SEVERITIES})
+        return Counts(
+            day,
+            **self._sums._asdict(),
+            critical=today["critical"],
+            warning=today["warning"],
+            notice=today["notice"],
+        )
 
     # health
 

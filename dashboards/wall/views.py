@@ -13,9 +13,10 @@ from msgspec import Struct
 from streams.alerts import Clause, Severity, Wording
 from streams.call import Phase
 from streams.events import Direction, Party
+from streams.verdicts import Appeal, Finding, Reason
 
-#: What a change is about; ``recent``, ``counts`` and ``status`` exist once and have the id "".
-Kind = Literal["calls", "alerts", "recent", "counts", "status"]
+#: What a change is about; all but ``calls`` and ``alerts`` exist once and have the id "".
+Kind = Literal["calls", "alerts", "recent", "counts", "status", "rules", "snoozes"]
 
 
 class Person(Struct, frozen=True, omit_defaults=True):
@@ -44,7 +45,11 @@ class Tile(Struct, frozen=True, omit_defaults=True):
 
 class Card(Struct, frozen=True, omit_defaults=True):
     """One alert. ``ongoing``: its call is still on the floor; ``over_at``: when its cause ended; ``trial``: its rule is
-    being tried out, so it blames nobody; ``by_sound``: of its words only the sound was heard.
+    being tried out, so it blames nobody; ``by_sound``: of its words only the sound was heard. ``shown``: it belongs on
+    the wall now; a desk lists all of the day. ``snoozed``: somebody keeps alerts of its rule off the wall.
+
+    ``claimed`` (who is on it), ``finding``, ``reason``, ``appeal`` and ``comments`` are how it stands
+    (``streams.verdicts``).
     """
 
     id: str
@@ -62,10 +67,29 @@ class Card(Struct, frozen=True, omit_defaults=True):
     en: Wording | None = None
     trial: bool = False
     by_sound: bool = False
+    shown: bool = False
+    snoozed: bool = False
+    claimed: Person | None = None
+    finding: Finding = "open"
+    reason: Reason | None = None
+    appeal: Appeal = "none"
+    comments: int = 0
+
+
+class Hour(Struct, frozen=True):
+    """Alerts that opened in the hour that begins ``at``, by the severity that they reached."""
+
+    at: float
+    critical: int = 0
+    warning: int = 0
+    notice: int = 0
 
 
 class Counts(Struct, frozen=True):
-    """Inbound calls and alerts since midnight. ``decided``: calls whose wait has ended, one way or the other."""
+    """Inbound calls and alerts since midnight. ``decided``: calls whose wait has ended, one way or the other;
+    ``lately_…``: the same in the last half hour. ``hours``: the last twelve, the present one last. ``snoozed``: alerts
+    of today that a snooze has kept off the wall.
+    """
 
     day: str
     offered: int = 0
@@ -76,6 +100,37 @@ class Counts(Struct, frozen=True):
     critical: int = 0
     warning: int = 0
     notice: int = 0
+    lately_decided: int = 0
+    lately_in_time: int = 0
+    hours: tuple[Hour, ...] = ()
+    snoozed: int = 0
+
+
+class RuleFigures(Struct, frozen=True, omit_defaults=True):
+    """One rule in the last seven days: what people found its alerts to be. ``appeals``: those not answered yet."""
+
+    id: str
+    title: str
+    en: str = ""
+    trial: bool = False
+    right: int = 0
+    wrong: int = 0
+    undecided: int = 0
+    appeals: int = 0
+
+
+class Hush(Struct, frozen=True, omit_defaults=True):
+    """A snooze in force; ``queue`` "" is every queue; ``held_back``: alerts that it has kept off the wall so far."""
+
+    rule: str
+    title: str
+    queue: str
+    until: float
+    by_name: str
+    at: float
+    en: str = ""
+    text: str = ""
+    held_back: int = 0
 
 
 class Part(Struct, frozen=True):
@@ -117,7 +172,7 @@ class Status(Struct, frozen=True):
     recognise: Part = Part("absent")
 
 
-View = Tile | Card | Counts | Status | tuple[Card, ...]
+View = Tile | Card | Counts | Status | tuple[Card, ...] | tuple[RuleFigures, ...] | tuple[Hush, ...]
 
 
 class Change(Struct, frozen=True):

@@ -103,6 +103,10 @@ def specs(partitions: int = 16, prefix: str = "") -> tuple[TopicSpec, ...]:
         TopicSpec(name=f"{prefix}audio", partitions=partitions, retention_s=10 * _MINUTE_S, segment_s=_MINUTE_S),
         TopicSpec(name=f"{prefix}dead-letters", partitions=1, retention_s=30 * _DAY_S, segment_s=_DAY_S),
         TopicSpec(name=f"{prefix}heartbeats", partitions=1, retention_s=_HOUR_S, segment_s=10 * _MINUTE_S),
+        # what the walls know of the week, so that one that starts has not to read it all again
+        TopicSpec(name=f"{prefix}wall", partitions=1, retention_s=_DAY_S, segment_s=_HOUR_S),
+        # who opened which call's words; longer than the words themselves
+        TopicSpec(name=f"{prefix}audit", partitions=1, retention_s=180 * _DAY_S, segment_s=7 * _DAY_S),
         *(_changelog(f"{prefix}{DETECTOR}-{table}", partitions) for table in (CALL_STATES, SUBJECT_STATES)),
     )
 

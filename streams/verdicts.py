@@ -1,0 +1,177 @@
+"""What people make of an alert: the ``verdicts`` topic, and how an alert stands after all that was said about it.
+
+Owns who may follow whom (an alert that is decided must be reopened before it is decided anew) and what a rule's
+precision is. Knows nothing of users, their rights, or how a verdict gets here.
+
+::
+
+    open ──claimed──▶ open, somebody's ──resolved──▶ true ──┐
+      │ ◀─released──        └────────false_alarm──▶ false ──┤ reopened ──▶ open
+      └─────────────────────────────────────────────────────┘
+    appealed (by the agent) ──upheld──▶ false        ──dismissed──▶ as it was
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from streams.alerts import AlertChange
+
+Action = Literal[
+    "claimed", "released", "resolved", "false_alarm", "reopened", "commented", "appealed", "upheld", "dismissed"
+]
+#: Why an alert was false. ``misheard``: the words were not said; ``exempt``: with good reason; ``rule``: it is wrong
+#: or too strict; ``technical``: phones or computers; ``other``: see the text.
+Reason = Literal["misheard", "exempt", "rule", "technical", "other"]
+#: ``true``: the rule was right; ``false``: a false alarm.
+Finding = Literal["open", "true", "false"]
+Appeal = Literal["none", "open", "upheld", "dismissed"]
+
+#: The longest comment, characters.
+TEXT = 500
+#: A snooze lasts this long at most, minutes.
+SNOOZE_MOST_MIN = 480
+
+
+class Judgement(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="judgement"):
+    """One thing that one person did with one alert. ``at``: Unix seconds; ``text``: numbers masked already.
+
+    ``by`` is the login, ``by_name`` the person; ``agent``, ``rule``, ``queue`` are those of the alert, so that figures
+    need no second topic. ``id`` is made once, so that a redelivery is recognised.
+    """
+
+    id: str
+    alert: str
+    call: str
+    rule: str
+    action: Action
+    by: str
+    by_name: str
+    at: float
+    agent: str | None = None
+    queue: str | None = None
+    reason: Reason | None = None
+    text: str = ""
+
+
+class Snooze(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="snooze"):
+    """Alerts of ``rule`` in ``queue`` ("": in every queue) stay off the walls until ``until``, Unix seconds.
+
+    One for the same rule and queue replaces the one before; one whose ``until`` is not after ``at`` lifts it.
+    """
+
+    id: str
+    rule: str
+    queue: str
+    until: float
+    by: str
+    by_name: str
+    at: float
+    text: str = ""
+
+    @property
+    def key(self) -> str:
+        """Its key on the topic: no call's id begins so."""
+        return f"~snooze:{self.rule}:{self.queue}"
+
+    def covers(self, change: AlertChange, now: float) -> bool:
+        """Whether it keeps that alert off the walls at ``now``."""
+        return (
+            self.at < self.until and now < self.until and change.rule == self.rule and self.queue in ("", change.queue)
+        )
+
+
+Verdict = Judgement | Snooze
+
+
+def key_of(verdict: Verdict) -> str:
+    """The message's key: the call, so that all about one alert stays in order."""
+    return verdict.key if isinstance(verdict, Snooze) else verdict.call
+
+
+def render(verdict: Verdict) -> bytes:
+    """As JSON."""
+    return msgspec.json.encode(verdict)
+
+
+_decoder = msgspec.json.Decoder(Judgement | Snooze)
+
+
+def parse(line: bytes | str) -> Verdict:
+    """Raises msgspec.MsgspecError where it is none."""
+    verdict: Verdict = _decoder.decode(line)
+    return verdict
+
+
+class Standing(Struct, frozen=True, omit_defaults=True):
+    """How an alert stands: whose it is, what was found, and everything that was done, oldest first."""
+
+    claimed_by: str = ""
+    claimed_name: str = ""
+    finding: Finding = "open"
+    reason: Reason | None = None
+    appeal: Appeal = "none"
+    history: tuple[Judgement, ...] = ()
+
+    @property
+    def comments(self) -> int:
+        """How many texts stand beside it."""
+        return sum(bool(j.text) for j in self.history)
+
+
+def makes_sense(standing: Standing, action: Action) -> bool:
+    """Whether ``action`` can follow; two screens may decide at the same time, and the first counts."""
+    is_open = standing.finding == "open"
+    return {
+        "claimed": is_open,
+        "released": is_open and bool(standing.claimed_by),
+        "resolved": is_open,
+        "false_alarm": is_open,
+        "reopened": not is_open,
+        "commented": True,
+        "appealed": standing.appeal == "none" and standing.finding != "false",
+        "upheld": standing.appeal == "open",
+        "dismissed": standing.appeal == "open",
+    }[action]
+
+
+def judge(standing: Standing, judgement: Judgement) -> Standing:
+    """Fold one in. One that comes again, or makes no sense any more, changes nothing."""
+    if any(j.id == judgement.id for j in standing.history) or not makes_sense(standing, judgement.action):
+        return standing
+    changes: dict[Action, dict[str, Any]] = {
+        "claimed": {"claimed_by": judgement.by, "claimed_name": judgement.by_name},
+        "released": {"claimed_by": "", "claimed_name": ""},
+        "resolved": {"finding": "true"},
+        "false_alarm": {"finding": "false", "reason": judgement.reason or "other"},
+        "reopened": {"finding": "open", "reason": None},
+        "appealed": {"appeal": "open"},
+        "upheld": {"appeal": "upheld", "finding": "false", "reason": judgement.reason or "other"},
+        "dismissed": {"appeal": "dismissed"},
+    }
+    return replace(standing, history=(*standing.history, judgement), **changes.get(judgement.action, {}))
+
+
+class Precision(Struct, frozen=True):
+    """Alerts of one rule: how many people found right, how many wrong, how many nobody has judged."""
+
+    right: int = 0
+    wrong: int = 0
+    undecided: int = 0
+
+    @property
+    def share(self) -> float | None:
+        """Right ones of all that were judged; None: none was."""
+        judged = self.right + self.wrong
+        return self.right / judged if judged else None
+
+
+def precision(findings: Iterable[Finding]) -> Precision:
+    """Of the alerts of one rule."""
+    found = list(findings)
+    return Precision(found.count("true"), found.count("false"), found.count("open"))
