@@ -6,9 +6,12 @@ precision is. Knows nothing of users, their rights, or how a verdict gets here.
 ::
 
     open ──claimed──▶ open, somebody's ──resolved──▶ true ──┐
-      │ ◀─released──        └────────false_alarm──▶ false ──┤ reopened ──▶ open
+      │ ◀─released──        └────────false_alarm──▶ false ──┤ reopened ──▶ open, nobody's
       └─────────────────────────────────────────────────────┘
     appealed (by the agent) ──upheld──▶ false        ──dismissed──▶ as it was
+
+A false alarm gives the agent what an open appeal asks for, so it answers it. Reopening takes an answer back, and the
+agent may appeal again. Who wants what somebody else has claimed has it released first, so that everybody sees it.
 """
 
 from __future__ import annotations
@@ -34,6 +37,8 @@ Appeal = Literal["none", "open", "upheld", "dismissed"]
 
 #: The longest comment, characters.
 TEXT = 500
+#: So many refused judgements are remembered of an alert; one comes again within seconds, if at all.
+REFUSED = 20
 #: A snooze lasts this long at most, minutes.
 SNOOZE_MOST_MIN = 480
 
@@ -109,7 +114,10 @@ def parse(line: bytes | str) -> Verdict:
 
 
 class Standing(Struct, frozen=True, omit_defaults=True):
-    """How an alert stands: whose it is, what was found, and everything that was done, oldest first."""
+    """How an alert stands: whose it is, what was found, and everything that was done, oldest first.
+
+    ``refused``: ids of what made no sense when it came; coming again it must not make sense all at once.
+    """
 
     claimed_by: str = ""
     claimed_name: str = ""
@@ -117,6 +125,14 @@ class Standing(Struct, frozen=True, omit_defaults=True):
     reason: Reason | None = None
     appeal: Appeal = "none"
     history: tuple[Judgement, ...] = ()
+    refused: tuple[str, ...] = ()
+
+    @property
+    def decided_at(self) -> float | None:
+        """When the finding was made, Unix seconds; None: there is none."""
+        if self.finding == "open":
+            return None
+        return next((j.at for j in reversed(self.history) if j.action in _DECIDES), None)
 
     @property
     def comments(self) -> int:
@@ -124,11 +140,15 @@ class Standing(Struct, frozen=True, omit_defaults=True):
         return sum(bool(j.text) for j in self.history)
 
 
+#: What makes a finding.
+_DECIDES: frozenset[Action] = frozenset({"resolved", "false_alarm", "upheld"})
+
+
 def makes_sense(standing: Standing, action: Action) -> bool:
     """Whether ``action`` can follow; two screens may decide at the same time, and the first counts."""
     is_open = standing.finding == "open"
     return {
-        "claimed": is_open,
+        "claimed": is_open and not standing.claimed_by,
         "released": is_open and bool(standing.claimed_by),
         "resolved": is_open,
         "false_alarm": is_open,
@@ -141,20 +161,32 @@ def makes_sense(standing: Standing, action: Action) -> bool:
 
 
 def judge(standing: Standing, judgement: Judgement) -> Standing:
-    """Fold one in. One that comes again, or makes no sense any more, changes nothing."""
-    if any(j.id == judgement.id for j in standing.history) or not makes_sense(standing, judgement.action):
+    """Fold one in. One that comes again changes nothing; one that makes no sense any more is only noted as refused."""
+    if judgement.id in standing.refused or any(j.id == judgement.id for j in standing.history):
         return standing
+    if not makes_sense(standing, judgement.action):
+        return replace(standing, refused=(*standing.refused, judgement.id)[-REFUSED:])
+    return replace(standing, history=(*standing.history, judgement), **_changes(standing, judgement))
+
+
+def _changes(standing: Standing, judgement: Judgement) -> dict[str, Any]:
+    is_false = {"finding": "false", "reason": judgement.reason or "other"}
+    settled = {"appeal": "upheld"} if standing.appeal == "open" else {}
+    again = {} if standing.appeal == "open" else {"appeal": "none"}
     changes: dict[Action, dict[str, Any]] = {
         "claimed": {"claimed_by": judgement.by, "claimed_name": judgement.by_name},
-        "released": {"claimed_by": "", "claimed_name": ""},
+        "released": _NOBODYS,
         "resolved": {"finding": "true"},
-        "false_alarm": {"finding": "false", "reason": judgement.reason or "other"},
-        "reopened": {"finding": "open", "reason": None},
+        "false_alarm": {**is_false, **settled},
+        "reopened": {"finding": "open", "reason": None, **_NOBODYS, **again},
         "appealed": {"appeal": "open"},
-        "upheld": {"appeal": "upheld", "finding": "false", "reason": judgement.reason or "other"},
+        "upheld": {"appeal": "upheld", **is_false},
         "dismissed": {"appeal": "dismissed"},
     }
-    return replace(standing, history=(*standing.history, judgement), **changes.get(judgement.action, {}))
+    return changes.get(judgement.action, {})
+
+
+_NOBODYS = {"claimed_by": "", "claimed_name": ""}
 
 
 class Precision(Struct, frozen=True):

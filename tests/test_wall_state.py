@@ -3,65 +3,35 @@
 from __future__ import annotations
 
 import random
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from dashboards.wall.state import CLEARED_SHOWN_S, ENDED_SHOWN_S, RECENT, Wall, midnight_before, read_from
-from dashboards.wall.views import Card, Change, Feed, Person, Tile
-from streams import events
+from dashboards.wall.boards import RECENT
+from dashboards.wall.state import CLEARED_SHOWN_S, ENDED_SHOWN_S, KEEP_ALERTS_S, midnight_before
+from dashboards.wall.views import Change, Feed, Person, Tile
 from streams.core import KEEP_ENDED_S, SILENT_S
 from streams.events import Evidence
-from streams.heartbeat import DEAD_AFTER_S, Component, Heartbeat
+from streams.heartbeat import DEAD_AFTER_S, Component
+from tests.wall_board import LINGER_S, NOW, ZONE, Screen, beat, cards, say, talk, tiles
 from tests.wall_script import change
-
-ZONE = ZoneInfo("Asia/Shanghai")
-#: A Thursday, ten in the morning in Shanghai.
-NOW = datetime(2026, 3, 5, 10, tzinfo=ZONE).timestamp()
-LINGER_S = 600.0
 
 
 @pytest.fixture
-def wall() -> Wall:
-    return Wall(zone=ZONE, linger_s=LINGER_S, now=NOW)
+def wall() -> Screen:
+    return Screen()
 
 
-def say(wall: Wall, type_: str, at: float, call: str = "c1", **fields: Any) -> None:
-    wall.take_call(events.from_dict({"type": type_, "call": call, "at": at, **fields}))
-
-
-def talk(wall: Wall, at: float, call: str = "c1", *, rang: float = 5, agent: str = "101") -> None:
-    """Offered and ringing at `at - rang`, answered at `at`."""
-    say(wall, "call.offered", at - rang, call, queue="售后", caller="138****0001")
-    say(wall, "agent.ringing", at - rang, call, agent=agent, agent_name="王芳")
-    say(wall, "call.answered", at, call, agent=agent)
-
-
-def tiles(wall: Wall) -> dict[str, Tile]:
-    return {tile.id: tile for tile in wall.snapshot()["calls"]}
-
-
-def cards(wall: Wall) -> dict[str, Card]:
-    return {card.id: card for card in wall.snapshot()["alerts"]}
-
-
-def counts(wall: Wall) -> dict[str, int]:
+def counts(wall: Screen) -> dict[str, int]:
     found = wall.snapshot()["counts"]
-    return {name: getattr(found, name) for name in found.__struct_fields__ if name != "day"}
-
-
-def beat(
-    wall: Wall, component: Component, at: float, *, ok: bool = True, instance: str = "1", detail: str = ""
-) -> None:
-    wall.take_heartbeat(Heartbeat(component=component, instance=instance, at=at, ok=ok, detail=detail), at)
+    return {name: getattr(found, name) for name in found.__struct_fields__ if name not in ("day", "hours")}
 
 
 # the floor
 
 
-def test_a_call_is_a_tile_that_says_who_and_since_when(wall: Wall) -> None:
+def test_a_call_is_a_tile_that_says_who_and_since_when(wall: Screen) -> None:
     talk(wall, NOW)
     wall.collect(NOW)
     assert tiles(wall)["c1"] == Tile(
@@ -70,7 +40,7 @@ def test_a_call_is_a_tile_that_says_who_and_since_when(wall: Wall) -> None:
     )  # fmt: skip
 
 
-def test_several_phones_ring_and_the_clock_is_that_of_the_longest_ring(wall: Wall) -> None:
+def test_several_phones_ring_and_the_clock_is_that_of_the_longest_ring(wall: Screen) -> None:
     say(wall, "call.offered", NOW - 9)
     say(wall, "agent.ringing", NOW - 8, agent="101")
     say(wall, "agent.ringing", NOW - 6, agent="102")
@@ -80,14 +50,14 @@ def test_several_phones_ring_and_the_clock_is_that_of_the_longest_ring(wall: Wal
     assert (tile.phase, tile.since, tile.agents) == ("ringing", NOW - 6, (Person("102"),))
 
 
-def test_a_transfer_names_where_it_goes(wall: Wall) -> None:
+def test_a_transfer_names_where_it_goes(wall: Screen) -> None:
     talk(wall, NOW - 9)
     say(wall, "call.transferring", NOW, agent="101", to="102")
     wall.collect(NOW)
     assert (tiles(wall)["c1"].agents, tiles(wall)["c1"].to) == ((Person("101", "王芳"),), Person("102"))
 
 
-def test_an_ended_call_is_shown_briefly_then_leaves(wall: Wall) -> None:
+def test_an_ended_call_is_shown_briefly_then_leaves(wall: Screen) -> None:
     talk(wall, NOW - 60)
     say(wall, "call.ended", NOW, by="agent")
     wall.collect(NOW + ENDED_SHOWN_S - 0.1)
@@ -97,7 +67,7 @@ def test_an_ended_call_is_shown_briefly_then_leaves(wall: Wall) -> None:
     assert tiles(wall) == {}
 
 
-def test_ticks_words_and_ends_of_unknown_calls_put_nothing_on_the_floor(wall: Wall) -> None:
+def test_ticks_words_and_ends_of_unknown_calls_put_nothing_on_the_floor(wall: Screen) -> None:
     say(wall, "tick", NOW, "t")
     say(wall, "transcript", NOW, "w", role="agent", text="您好", start=NOW, end=NOW, final=True)
     say(wall, "call.ended", NOW, "e", by="customer")
@@ -105,7 +75,7 @@ def test_ticks_words_and_ends_of_unknown_calls_put_nothing_on_the_floor(wall: Wa
     assert tiles(wall) == {}
 
 
-def test_speech_changes_no_tile_but_keeps_a_call_on_the_floor(wall: Wall) -> None:
+def test_speech_changes_no_tile_but_keeps_a_call_on_the_floor(wall: Screen) -> None:
     talk(wall, NOW)
     wall.collect(NOW)
     spoken = {"role": "agent", "text": "您好", "start": NOW, "end": NOW + 1}
@@ -121,13 +91,13 @@ def test_speech_changes_no_tile_but_keeps_a_call_on_the_floor(wall: Wall) -> Non
     assert tiles(wall) == {}
 
 
-def test_a_tap_is_nothing_to_the_wall(wall: Wall) -> None:
+def test_a_tap_is_nothing_to_the_wall(wall: Screen) -> None:
     say(wall, "leg.tapped", NOW, role="agent", leg="40325ec2-5efd-4bd3-805f-53576e581d13")
     wall.collect(NOW)
     assert (tiles(wall), wall.last_event_at) == ({}, None)
 
 
-def test_a_card_says_whether_its_words_were_written_by_sound(wall: Wall) -> None:
+def test_a_card_says_whether_its_words_were_written_by_sound(wall: Screen) -> None:
     for name, by_sound in (("a1", True), ("a2", False)):
         words = Evidence(role="agent", text="***您好", start=NOW, end=NOW + 1, match="您好", by_sound=by_sound)
         wall.take_alert(change(name, at=NOW, evidence=(words,)))
@@ -135,7 +105,7 @@ def test_a_card_says_whether_its_words_were_written_by_sound(wall: Wall) -> None
     assert {card.id: card.by_sound for card in cards(wall).values()} == {"a1": True, "a2": False}
 
 
-def test_a_call_that_fell_silent_leaves_the_floor(wall: Wall) -> None:
+def test_a_call_that_fell_silent_leaves_the_floor(wall: Screen) -> None:
     talk(wall, NOW)
     wall.collect(NOW + SILENT_S - 1)
     assert "c1" in tiles(wall)
@@ -144,7 +114,7 @@ def test_a_call_that_fell_silent_leaves_the_floor(wall: Wall) -> None:
     assert tiles(wall) == {}
 
 
-def test_a_redelivered_event_and_a_clock_that_jumps_back_change_no_tile(wall: Wall) -> None:
+def test_a_redelivered_event_and_a_clock_that_jumps_back_change_no_tile(wall: Screen) -> None:
     say(wall, "call.offered", NOW, seq=1)
     say(wall, "agent.ringing", NOW + 1, agent="101", seq=2)
     say(wall, "call.answered", NOW + 5, agent="101", seq=3)
@@ -161,7 +131,7 @@ def test_a_redelivered_event_and_a_clock_that_jumps_back_change_no_tile(wall: Wa
 # alerts
 
 
-def test_an_alert_is_opened_raised_cleared_and_leaves_after_a_while(wall: Wall) -> None:
+def test_an_alert_is_opened_raised_cleared_and_leaves_after_a_while(wall: Screen) -> None:
     talk(wall, NOW - 300)
     wall.take_alert(change(severity="notice", at=NOW))
     wall.take_alert(change(state="raised", severity="warning", at=NOW + 30, says="两分钟"))
@@ -180,7 +150,7 @@ def test_an_alert_is_opened_raised_cleared_and_leaves_after_a_while(wall: Wall) 
 
 @pytest.mark.parametrize("show_trial", [False, True])
 def test_alerts_of_rules_on_trial_are_left_out_unless_they_are_wanted(show_trial: bool) -> None:
-    wall = Wall(zone=ZONE, linger_s=LINGER_S, now=NOW, show_trial=show_trial)
+    wall = Screen(show_trial=show_trial)
     talk(wall, NOW - 300)
     wall.take_alert(change(at=NOW, trial=True))
     wall.collect(NOW + 1)
@@ -195,7 +165,7 @@ LIFE = [
 ]
 
 
-def test_changes_delivered_again_change_nothing(wall: Wall) -> None:
+def test_changes_delivered_again_change_nothing(wall: Screen) -> None:
     talk(wall, NOW - 300)
     for n, life in enumerate(LIFE):
         wall.take_alert(life)
@@ -206,7 +176,7 @@ def test_changes_delivered_again_change_nothing(wall: Wall) -> None:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_disorder_ends_in_the_same_place(wall: Wall, seed: int) -> None:
+def test_disorder_ends_in_the_same_place(wall: Screen, seed: int) -> None:
     talk(wall, NOW - 300)
     for life in random.Random(seed).sample(LIFE * 2, k=2 * len(LIFE)):  # noqa: S311 - not for secrets
         wall.take_alert(life)
@@ -216,7 +186,7 @@ def test_disorder_ends_in_the_same_place(wall: Wall, seed: int) -> None:
     assert counts(wall)["critical"] == 1
 
 
-def test_a_late_older_change_never_reopens(wall: Wall) -> None:
+def test_a_late_older_change_never_reopens(wall: Screen) -> None:
     wall.take_alert(LIFE[-1])
     wall.collect(NOW + 90 + CLEARED_SHOWN_S)
     assert cards(wall) == {}
@@ -226,7 +196,7 @@ def test_a_late_older_change_never_reopens(wall: Wall) -> None:
     assert cards(wall) == {}
 
 
-def test_a_late_raise_counts_but_does_not_change_the_sentence_of_the_end(wall: Wall) -> None:
+def test_a_late_raise_counts_but_does_not_change_the_sentence_of_the_end(wall: Screen) -> None:
     wall.take_alert(change(state="cleared", at=NOW, says="结束"))
     wall.take_alert(change(state="raised", severity="critical", at=NOW - 1))
     wall.collect(NOW)
@@ -234,7 +204,7 @@ def test_a_late_raise_counts_but_does_not_change_the_sentence_of_the_end(wall: W
     assert (counts(wall)["critical"], counts(wall)["warning"]) == (1, 0)
 
 
-def test_what_cannot_be_undone_lingers_then_becomes_history(wall: Wall) -> None:
+def test_what_cannot_be_undone_lingers_then_becomes_history(wall: Screen) -> None:
     talk(wall, NOW - 60)
     say(wall, "call.ended", NOW, by="agent")
     wall.take_alert(change(rule="agent-hung-up-first", at=NOW))
@@ -246,14 +216,14 @@ def test_what_cannot_be_undone_lingers_then_becomes_history(wall: Wall) -> None:
     assert counts(wall)["warning"] == 1
 
 
-def test_an_alert_of_a_running_call_stays_however_long(wall: Wall) -> None:
+def test_an_alert_of_a_running_call_stays_however_long(wall: Screen) -> None:
     talk(wall, NOW - 60)
     wall.take_alert(change(at=NOW))
     wall.collect(NOW + 3 * LINGER_S)
     assert cards(wall)["a1"].ongoing
 
 
-def test_an_alert_that_comes_before_its_call_becomes_ongoing_with_it(wall: Wall) -> None:
+def test_an_alert_that_comes_before_its_call_becomes_ongoing_with_it(wall: Screen) -> None:
     wall.take_alert(change(at=NOW))
     wall.collect(NOW)
     assert not cards(wall)["a1"].ongoing
@@ -262,7 +232,7 @@ def test_an_alert_that_comes_before_its_call_becomes_ongoing_with_it(wall: Wall)
     assert cards(wall)["a1"].ongoing
 
 
-def test_recent_holds_the_newest_even_when_they_were_over_before_the_wall_began(wall: Wall) -> None:
+def test_recent_holds_the_newest_even_when_they_were_over_before_the_wall_began(wall: Screen) -> None:
     for i in range(RECENT + 5):
         wall.take_alert(change(f"a{i}", state="cleared", at=NOW - 3000 + i, call=f"c{i}"))
     wall.collect(NOW)
@@ -270,8 +240,8 @@ def test_recent_holds_the_newest_even_when_they_were_over_before_the_wall_began(
     assert cards(wall) == {}
 
 
-def test_a_redelivery_of_something_long_forgotten_is_left_out(wall: Wall) -> None:
-    wall.take_alert(change(at=read_from(NOW, ZONE) - 1))
+def test_a_redelivery_of_something_long_forgotten_is_left_out(wall: Screen) -> None:
+    wall.take_alert(change(at=NOW - KEEP_ALERTS_S - 1))
     wall.collect(NOW)
     assert cards(wall) == {}
 
@@ -279,7 +249,7 @@ def test_a_redelivery_of_something_long_forgotten_is_left_out(wall: Wall) -> Non
 # the day's counts
 
 
-def test_counts_of_the_day(wall: Wall) -> None:
+def test_counts_of_the_day(wall: Screen) -> None:
     talk(wall, NOW - 100, "quick", rang=10)
     talk(wall, NOW - 100, "slow", rang=10.1)
     say(wall, "call.offered", NOW - 50, "gone")
@@ -295,10 +265,11 @@ def test_counts_of_the_day(wall: Wall) -> None:
     assert counts(wall) == {
         "offered": 5, "answered": 2, "in_time": 1, "abandoned": 1, "decided": 4,
         "critical": 1, "warning": 1, "notice": 0,
+        "lately_decided": 4, "lately_in_time": 1, "snoozed": 0,
     }  # fmt: skip
 
 
-def test_an_answer_that_is_logged_after_the_end_is_still_counted(wall: Wall) -> None:
+def test_an_answer_that_is_logged_after_the_end_is_still_counted(wall: Screen) -> None:
     say(wall, "call.offered", NOW - 20)
     say(wall, "agent.ringing", NOW - 9, agent="101")
     say(wall, "call.ended", NOW, by="customer")
@@ -309,7 +280,7 @@ def test_an_answer_that_is_logged_after_the_end_is_still_counted(wall: Wall) -> 
     assert (counts(wall)["abandoned"], counts(wall)["answered"]) == (0, 1)
 
 
-def test_counts_outlive_the_call(wall: Wall) -> None:
+def test_counts_outlive_the_call(wall: Screen) -> None:
     talk(wall, NOW - 60)
     say(wall, "call.ended", NOW, by="customer")
     wall.collect(NOW)
@@ -317,9 +288,9 @@ def test_counts_outlive_the_call(wall: Wall) -> None:
     assert counts(wall)["answered"] == 1
 
 
-def test_yesterdays_calls_do_not_count_and_midnight_begins_anew(wall: Wall) -> None:
+def test_yesterdays_calls_do_not_count_and_midnight_begins_anew(wall: Screen) -> None:
     midnight = midnight_before(NOW, ZONE)
-    early = Wall(zone=ZONE, linger_s=LINGER_S, now=midnight + 60)
+    early = Screen(midnight + 60)
     talk(early, midnight - 1, "yesterday")
     talk(early, midnight + 10, "today", rang=3)
     early.take_alert(change("old", call="yesterday", at=midnight - 1))
@@ -336,7 +307,7 @@ def test_yesterdays_calls_do_not_count_and_midnight_begins_anew(wall: Wall) -> N
     ("zone", "day"), [("Asia/Shanghai", "2026-03-05"), ("America/New_York", "2026-03-04"), ("UTC", "2026-03-05")]
 )
 def test_today_is_the_hotlines_day(zone: str, day: str) -> None:
-    wall = Wall(zone=ZoneInfo(zone), linger_s=1, now=NOW)
+    wall = Screen(zone=ZoneInfo(zone))
     wall.collect(NOW)
     assert wall.snapshot()["counts"].day == day
 
@@ -344,9 +315,9 @@ def test_today_is_the_hotlines_day(zone: str, day: str) -> None:
 # numbers
 
 
-def test_changes_are_numbered_without_a_gap_and_lead_to_the_snapshot(wall: Wall) -> None:
-    seen: list[Change] = list(wall.collect(NOW))
-    shown: dict[tuple[str, str], Any] = {}
+def test_changes_are_numbered_without_a_gap_and_lead_to_the_snapshot(wall: Screen) -> None:
+    seen: list[Change] = []
+    first, shown = wall.n, dict[tuple[str, str], Any]()
     for i in range(30):
         talk(wall, NOW + i, f"c{i % 7}-{i}")
         if i % 2:
@@ -354,7 +325,7 @@ def test_changes_are_numbered_without_a_gap_and_lead_to_the_snapshot(wall: Wall)
         wall.take_alert(change(f"a{i}", call=f"c{i % 7}-{i}", at=NOW + i))
         seen += wall.collect(NOW + i)
     seen += wall.collect(NOW + 60)
-    assert [c.n for c in seen] == list(range(1, wall.n + 1))
+    assert [c.n for c in seen] == list(range(first + 1, wall.n + 1))
     for c in seen:
         shown[c.kind, c.id] = c.view
     left = {key: view for key, view in shown.items() if view is not None}
@@ -363,29 +334,30 @@ def test_changes_are_numbered_without_a_gap_and_lead_to_the_snapshot(wall: Wall)
     assert left["counts", ""] == wall.snapshot()["counts"]
 
 
-def test_nothing_new_is_no_change(wall: Wall) -> None:
+def test_nothing_new_is_no_change(wall: Screen) -> None:
     talk(wall, NOW)
     wall.take_alert(change(at=NOW))
     wall.collect(NOW)
     assert wall.collect(NOW + 1) == ()
 
 
-def test_only_alerts_and_health_are_urgent(wall: Wall) -> None:
+def test_only_alerts_and_health_are_urgent(wall: Screen) -> None:
     talk(wall, NOW)
     wall.take_alert(change(at=NOW))
+    beat(wall, "detect", NOW)
     assert {c.kind for c in wall.collect(NOW) if c.urgent} == {"alerts", "status"}
 
 
 # health
 
 
-def part(wall: Wall, at: float) -> tuple[str, float]:
+def part(wall: Screen, at: float) -> tuple[str, float]:
     """The detector's state and since when, at that time."""
     wall.collect(at)
     return wall.status.detect.state, wall.status.detect.since
 
 
-def test_the_detector_is_waited_for_then_dead_then_alive(wall: Wall) -> None:
+def test_the_detector_is_waited_for_then_dead_then_alive(wall: Screen) -> None:
     assert part(wall, NOW + DEAD_AFTER_S) == ("waiting", NOW)
     assert part(wall, NOW + DEAD_AFTER_S + 0.1) == ("dead", NOW)
     beat(wall, "detect", NOW + 20)
@@ -393,14 +365,14 @@ def test_the_detector_is_waited_for_then_dead_then_alive(wall: Wall) -> None:
     assert part(wall, NOW + 20.1 + DEAD_AFTER_S) == ("dead", NOW + 20)
 
 
-def test_one_of_two_detectors_is_enough(wall: Wall) -> None:
+def test_one_of_two_detectors_is_enough(wall: Screen) -> None:
     beat(wall, "detect", NOW, instance="1")
     beat(wall, "detect", NOW + 30, instance="2")
     wall.collect(NOW + 40)
     assert wall.status.detect.state == "ok"
 
 
-def test_a_gateway_in_trouble_says_since_when_and_why(wall: Wall) -> None:
+def test_a_gateway_in_trouble_says_since_when_and_why(wall: Screen) -> None:
     beat(wall, "asterisk", NOW, ok=False, detail="login refused")
     wall.collect(NOW)
     beat(wall, "asterisk", NOW + 5, ok=False, detail="login refused")
@@ -411,13 +383,13 @@ def test_a_gateway_in_trouble_says_since_when_and_why(wall: Wall) -> None:
     assert wall.status.pbx.state == "ok"
 
 
-def test_a_system_without_ears_misses_none(wall: Wall) -> None:
+def test_a_system_without_ears_misses_none(wall: Screen) -> None:
     wall.collect(NOW + 10 * DEAD_AFTER_S)
     assert (wall.status.listen.state, wall.status.recognise.state) == ("absent", "absent")
 
 
 @pytest.mark.parametrize("component", ["listen", "recognise"])
-def test_ears_that_worked_and_fell_silent_are_dead(wall: Wall, component: Component) -> None:
+def test_ears_that_worked_and_fell_silent_are_dead(wall: Screen, component: Component) -> None:
     beat(wall, component, NOW)
     wall.collect(NOW + DEAD_AFTER_S)
     assert getattr(wall.status, component).state == "ok"
@@ -425,22 +397,32 @@ def test_ears_that_worked_and_fell_silent_are_dead(wall: Wall, component: Compon
     assert (getattr(wall.status, component).state, getattr(wall.status, component).since) == ("dead", NOW)
 
 
-def test_one_recogniser_that_is_behind_is_told_though_another_is_not(wall: Wall) -> None:
+def test_one_recogniser_that_is_behind_is_told_though_another_is_not(wall: Screen) -> None:
     beat(wall, "recognise", NOW, instance="1")
     beat(wall, "recognise", NOW, instance="2", ok=False, detail="recogniser behind")
     wall.collect(NOW)
     assert (wall.status.recognise.state, wall.status.recognise.detail) == ("trouble", "recogniser behind")
 
 
-def test_heartbeats_that_bring_no_news_are_no_change(wall: Wall) -> None:
+def test_a_heartbeat_that_brings_no_news_says_when_it_was_heard_and_is_not_urgent(wall: Screen) -> None:
     beat(wall, "detect", NOW)
     beat(wall, "asterisk", NOW)
     wall.collect(NOW)
     beat(wall, "detect", NOW + 5)
-    assert wall.collect(NOW + 5) == ()
+    [told] = wall.collect(NOW + 5)
+    assert (told.kind, told.urgent) == ("status", False)
+    assert (wall.status.detect.heard_at, wall.status.pbx.heard_at, wall.status.listen.heard_at) == (NOW + 5, NOW, 0)
 
 
-def test_trouble_with_the_topics_and_unreadable_messages_are_told(wall: Wall) -> None:
+def test_trouble_that_comes_back_begins_anew(wall: Screen) -> None:
+    for at, ok in ((0, False), (5, True), (10, False), (15, False)):
+        beat(wall, "detect", NOW + at, ok=ok)
+    assert part(wall, NOW + 15) == ("trouble", NOW + 10)
+    beat(wall, "detect", NOW + 16 + 2 * DEAD_AFTER_S, ok=False)
+    assert part(wall, NOW + 16 + 2 * DEAD_AFTER_S) == ("trouble", NOW + 16 + 2 * DEAD_AFTER_S)
+
+
+def test_trouble_with_the_topics_and_unreadable_messages_are_told(wall: Screen) -> None:
     wall.set_feed(Feed("gone", NOW, "no answer"))
     wall.take_unreadable()
     [told] = [c for c in wall.collect(NOW) if c.kind == "status"]

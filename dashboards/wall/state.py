@@ -1,74 +1,76 @@
-"""The wall's state: a fold of calls, alerts and heartbeats into what the screen shows.
+"""The wall's state: one fold of the whole floor, from which each board shows its part.
 
-Owns which calls and alerts are on the screen, the day's counts and the health of the others. Does no I/O and
-reads no clock: ``now`` comes from the caller, and time passes only in :meth:`Wall.collect`::
+Owns what is known: calls, alerts, how they stand, snoozes, the health of the others. Does no I/O and reads no clock:
+``now`` comes from the caller, and time passes only in :meth:`Wall.collect`::
 
-    take_call, take_alert, take_heartbeat, set_feed ──▶ touched ──▶ collect(now) ──▶ numbered changes
-                                                                  └─▶ snapshot
+    take_call, take_alert, take_verdict, take_heartbeat, set_feed ──▶ touched ──▶ collect(now) ──▶ each Board
 
-An alert is *open* until it is cleared. One whose call has ended can never be cleared (a hang-up cannot be
-undone): it stays ``linger_s`` and moves to the recent ones. The same holds where the ``cleared`` was lost.
+What a screen shows is a function of what was taken and of ``now``, never of what was shown before. So a wall that was
+restored from :meth:`Wall.dump` and goes on with the rest of the messages shows what one does that never stopped.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+import heapq
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta, tzinfo
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from dashboards.wall.views import Card, Change, Counts, Feed, Kind, Part, Person, Status, Tile, View
-from streams.alerts import SEVERITIES, AlertChange, Severity
-from streams.call import IN_TIME_S, Call, is_telephony
-from streams.core import SILENT_S, CallState, NoRules, step
-from streams.events import AnyEvent, LegTapped, Tick
-from streams.heartbeat import DEAD_AFTER_S, Component, Heartbeat
+from dashboards.wall import cards, checkpoint
+from dashboards.wall.access import Scope
+from dashboards.wall.cards import CLEARED_SHOWN_S, Alarm, Known, Moment
+from dashboards.wall.checkpoint import Title
+from dashboards.wall.floor import ENDED_SHOWN_S, Called, Floor
+from dashboards.wall.health import Health
+from dashboards.wall.pages import CallLine
+from dashboards.wall.snoozes import Snoozes
+from dashboards.wall.views import Card, Feed, Kind, Status
+from streams.alerts import SEVERITIES, AlertChange
+from streams.core import SILENT_S
+from streams.events import AnyEvent
+from streams.heartbeat import Heartbeat
+from streams.verdicts import Judgement, Snooze, Standing, Verdict, judge
 
-#: A call that has ended stays on the floor this long, seconds, so that one sees how it went.
-ENDED_SHOWN_S = 8.0
-#: A cleared alert stays greyed in the list this long, seconds.
-CLEARED_SHOWN_S = 20.0
-#: How many alerts of the recent past are listed.
-RECENT = 12
+__all__ = ["CLEARED_SHOWN_S", "ENDED_SHOWN_S", "KEEP_ALERTS_S", "Item", "News", "Wall", "midnight_before", "read_from"]
+
+#: Alerts and what people made of them are kept this long, seconds: the figures of a rule are those of a week.
+KEEP_ALERTS_S = 7 * 86400.0
 #: How often what nobody needs any more is forgotten, seconds.
 FORGET_EVERY_S = 60.0
+#: Beyond so much news at once each board is told all that is its, instead of whose each piece of news is.
+MANY = 500
 
-_CLOSING = frozenset({"cleared", "resolved", "false_alarm"})
-Key = tuple[Kind, str]
-#: The ears: a system may do without them, but ears that worked and fell silent are dead.
-_OPTIONAL: frozenset[Component] = frozenset({"listen", "recognise"})
+#: Nobody has said anything about it.
+_UNTOUCHED = Standing()
 
-#: The wall folds the calls as the detector does, and judges nothing.
-_NO_RULES = NoRules()
-
-
-class Tally(NamedTuple):
-    """What one call adds to the day's counts."""
-
-    offered: int = 0
-    answered: int = 0
-    in_time: int = 0
-    abandoned: int = 0
-    decided: int = 0
+Item = tuple[Literal["calls", "alerts"], str]
 
 
-class Known(Struct, frozen=True):
-    """What was heard of one alert. Merging a change in takes maxima, so order and repetition do not matter."""
+class News(NamedTuple):
+    """One call or alert that looks different: how it was and how it is, None where it is not known."""
 
-    newest: AlertChange
-    severity: Severity
-    opened_at: float
-    over_at: float | None = None
+    item: Item
+    before: Called | Alarm | None
+    after: Called | Alarm | None
 
 
-class _Beat(NamedTuple):
-    """The newest heartbeat of one instance and when it was heard."""
+class Shown(Protocol):
+    """What the wall asks of a board."""
 
-    beat: Heartbeat
-    heard_at: float
+    @property
+    def scope(self) -> Scope:
+        """Which part of the floor it shows; it may be told of more."""
+
+    def begin(self) -> None:
+        """Everything comes anew: another day."""
+
+    def take(self, news: list[News]) -> None:
+        """These look different; each call or alert at most once."""
+
+    def take_rest(self, kinds: Collection[Kind]) -> None:
+        """Of what exists once, these may look different for another reason than news."""
 
 
 def midnight_before(now: float, zone: tzinfo) -> float:
@@ -77,23 +79,18 @@ def midnight_before(now: float, zone: tzinfo) -> float:
     return local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
 
 
+def _midnight_after(midnight: float, zone: tzinfo) -> float:
+    local = datetime.fromtimestamp(midnight, zone)
+    return (local + timedelta(days=1)).replace(hour=0, minute=0, second=0).timestamp()
+
+
 def read_from(now: float, zone: tzinfo) -> float:
-    """How far back the record matters: the whole day, and every call that can still be running."""
+    """How far back the record of calls matters: the whole day, and every call that can still be running."""
     return min(midnight_before(now, zone), now - SILENT_S)
 
 
-def tally(call: Call, midnight: float) -> Tally:
-    """The counts of an inbound call that was offered at ``midnight`` or later."""
-    if call.direction != "inbound" or call.came_at < midnight:
-        return Tally()
-    answered, ended = call.was_answered, call.phase == "ended"
-    in_time = call.answered_at is not None and call.answered_at - call.came_at <= IN_TIME_S
-    abandoned = ended and not answered and call.ended_by == "customer"
-    return Tally(1, int(answered), int(in_time), int(abandoned), int(answered or ended))
-
-
 class Wall:
-    """Everything the screens show. Not thread-safe; one owner."""
+    """Everything that is known of the floor. Not thread-safe; one owner."""
 
     def __init__(self, *, zone: tzinfo, linger_s: float, now: float, show_trial: bool = False) -> None:
         """``linger_s``: how long an alert that cannot clear itself stays open; ``now``: when the wall started.
@@ -101,63 +98,228 @@ class Wall:
         ``show_trial``: alerts of rules on trial are shown too; a rule that is being tried out costs no trust yet.
         """
         self.zone, self.linger_s, self.now, self.show_trial = zone, linger_s, now, show_trial
-        self.n = 0
-        self.last_event_at: float | None = None
-        self._started_at = now
-        self._midnight = midnight_before(now, zone)
+        self.midnight = midnight_before(now, zone)
         self._forget_at = now + FORGET_EVERY_S
-        self._calls: dict[str, CallState] = {}
-        self._tallies: dict[str, Tally] = {}
-        self._sums = Tally()
-        self._alerts: dict[str, Known] = {}
-        self._alerts_of: dict[str, set[str]] = {}
-        self._by_severity: Counter[Severity] | None = None
-        self._recent: tuple[Card, ...] = ()
-        self._beats: dict[str, dict[str, _Beat]] = {"detect": {}, "asterisk": {}}
+        self._boards: list[Shown] = []
         self._feed = Feed(since=now)
-        self._unreadable = 0
-        self._touched: dict[Key, None] = {}
-        self._shown: dict[Key, View] = {}
+        self._fill(checkpoint.State(now=now, started_at=now, forget_at=self._forget_at))
+
+    def _fill(self, state: checkpoint.State) -> None:
+        """Know what ``state`` says, and nothing else."""
+        self.now, self._forget_at = state.now, state.forget_at
+        self.midnight = midnight_before(state.now, self.zone)
+        self.last_event_at = state.last_event_at
+        self._tomorrow = _midnight_after(self.midnight, self.zone)
+        self._floor = Floor(state.calls, state.told)
+        self._alerts: dict[str, Known] = state.alerts
+        self._standings: dict[str, Standing] = state.standings
+        self._snoozes = Snoozes(state.snoozes)
+        self._health = Health(state.started_at, state.beats)
+        self._unreadable = state.unreadable
+        self._alerts_of: dict[str, set[str]] = {}
+        self._of_rule: dict[str, set[str]] = {}
+        self._titles: dict[str, Title] = state.titles
+        for known in self._alerts.values():
+            self._index(known)
+        self._items: dict[Item, Called | Alarm] = {}
+        self._items_by: dict[str, dict[Item, None]] = {}
+        self._status = self._health.status(self._feed, self._unreadable, self.now)
+        self._hushes_changed = self._titles_changed = True
+        self._hush_ends_at = self._snoozes.ends_at(self.now)
+        self._hour = self.hour
+        self._is_stale, self._is_new_day = True, False
+        self._dues: list[tuple[float, Item]] = []
+        self._due: dict[Item, float] = {}
+        self._touched: dict[Item, None] = dict.fromkeys(self._everything())
 
     # what comes in
 
     def take_call(self, event: AnyEvent) -> None:
-        """Fold one event of one call in. Ticks and taps say nothing new. Speech puts no call on the floor and changes
-        none there, but shows that it goes on; it comes several times a second.
-        """
-        before = self._calls.get(event.call)
-        if isinstance(event, Tick | LegTapped) or (before is None and not is_telephony(event)):
+        """Fold one event of one call in."""
+        touched = self._floor.take(event)
+        if touched is None:
             return
         self.last_event_at = max(self.last_event_at or 0.0, event.at)
-        if before is not None and not is_telephony(event):
-            self._calls[event.call] = replace(before, heard_at=max(before.heard_at, event.at))
-            return
-        self._keep_call(event.call, step(_NO_RULES, before, event).state)
+        if touched:
+            self._touch_call(event.call)
 
     def take_alert(self, change: AlertChange) -> None:
         """Fold one change of one alert in; what is known already, or comes too late to matter, changes nothing."""
-        if change.trial and not self.show_trial:
-            return
         known = self._alerts.get(change.id)
-        if known is None and change.at < read_from(self.now, self.zone):
+        if known is None and change.at < self.now - KEEP_ALERTS_S:
             return  # a redelivery of something long forgotten
-        self._alerts[change.id] = _first(change) if known is None else _further(known, change)
-        self._alerts_of.setdefault(change.call, set()).add(change.id)
-        self._touched["alerts", change.id] = None
-        self._by_severity = None
+        now_known = self._with_call(cards.first(change) if known is None else cards.further(known, change))
+        self._alerts[change.id] = now_known
+        self._index(now_known)
+        self._touch("alerts", change.id)
+
+    def take_verdict(self, verdict: Verdict) -> None:
+        """Fold in what somebody said about an alert, which may not be known yet, or a snooze."""
+        if isinstance(verdict, Judgement):
+            self._standings[verdict.alert] = judge(self.standing(verdict.alert), verdict)
+            if verdict.alert in self._alerts:
+                self._touch("alerts", verdict.alert)
+        elif self._snoozes.take(verdict):
+            self._touch_snoozed(verdict)
 
     def take_heartbeat(self, beat: Heartbeat, heard_at: float) -> None:
         """Note that a process is alive. ``heard_at`` by the clock of the broker or of the wall, not the sender's."""
-        self._beats.setdefault(beat.component, {})[beat.instance] = _Beat(beat, heard_at)
+        self._health.take(beat, heard_at)
+        self._is_stale = True
 
     def take_unreadable(self) -> int:
         """Count a message that could not be read; the number of them so far."""
         self._unreadable += 1
+        self._is_stale = True
         return self._unreadable
 
     def set_feed(self, feed: Feed) -> None:
         """Say whether the topics are being read."""
         self._feed = feed
+        self._is_stale = True
+
+    def _touch(self, kind: Literal["calls", "alerts"], of: str) -> None:
+        self._touched[kind, of] = None
+        self._is_stale = True
+
+    def _touch_call(self, call_id: str) -> None:
+        self._touch("calls", call_id)
+        for alert_id in self._alerts_of.get(call_id, ()):
+            self._alerts[alert_id] = self._with_call(self._alerts[alert_id])
+            self._touch("alerts", alert_id)
+
+    def _touch_snoozed(self, snooze: Snooze) -> None:
+        self._hushes_changed = True
+        self._is_stale = True
+        for alert_id in self._of_rule.get(snooze.rule, ()):
+            self._touch("alerts", alert_id)
+
+    def _index(self, known: Known) -> None:
+        change = known.newest
+        self._alerts_of.setdefault(change.call, set()).add(change.id)
+        self._of_rule.setdefault(change.rule, set()).add(change.id)
+        title = Title(change.at, change.title, change.en.title if change.en else "", change.trial)
+        before = self._titles.get(change.rule)
+        if before is None or title > before:
+            self._titles[change.rule] = title
+            self._titles_changed = self._titles_changed or before is None or title[1:] != before[1:]
+
+    def _with_call(self, known: Known) -> Known:
+        """With when its call came and ended, which is known longer than the call."""
+        span = self._floor.span(known.newest.call)
+        if span is None or span == (known.call_from, known.call_until):
+            return known
+        return replace(known, call_from=span[0], call_until=span[1])
+
+    # what goes out
+
+    def attach(self, board: Shown) -> None:
+        """Tell ``board`` everything that is its, and from now on at each ``collect`` what is different."""
+        self._boards.append(board)
+        self._tell_all(board)
+
+    def detach(self, board: Shown) -> None:
+        """Tell it nothing any more."""
+        self._boards.remove(board)
+
+    def collect(self, now: float) -> None:
+        """Let time pass until ``now`` and tell the boards everything that looks different since the last time."""
+        if now == self.now and not self._is_stale:
+            return  # each board asks, and most at the same time
+        self.now, self._is_stale = now, False
+        self._turn_day()
+        self._forget()
+        news = [told for item in self._due_now() if (told := self._look(item))]
+        kinds = self._rest()
+        is_anew, self._is_new_day = self._is_new_day or len(news) > MANY, False
+        for board in self._boards:
+            if is_anew:
+                self._tell_all(board)
+                continue
+            if news:
+                board.take(news)
+            if kinds:
+                board.take_rest(kinds)
+
+    @property
+    def hour(self) -> int:
+        """The present hour, counted from midnight."""
+        return int((self.now - self.midnight) // 3600)
+
+    def _rest(self) -> list[Kind]:
+        status = self._health.status(self._feed, self._unreadable, self.now)
+        is_over = self.now >= self._hush_ends_at
+        changed: dict[Kind, bool] = {
+            "status": status != self._status,
+            "snoozes": self._hushes_changed or self._titles_changed or is_over,
+            "rules": self._titles_changed,
+            "counts": self.hour != self._hour,
+        }
+        self._status, self._hour = status, self.hour
+        if self._hushes_changed or is_over:
+            self._hush_ends_at = self._snoozes.ends_at(self.now)
+        self._hushes_changed = self._titles_changed = False
+        return [kind for kind, is_changed in changed.items() if is_changed]
+
+    def _tell_all(self, board: Shown) -> None:
+        board.begin()
+        board.take([News(item, None, self._items[item]) for item in self._items_of(board.scope)])
+
+    def _items_of(self, scope: Scope) -> Iterable[Item]:
+        """All that can belong to it, each once."""
+        if scope.is_all:
+            return self._items
+        whose = (*(f"agent {agent}" for agent in scope.agents), *(f"queue {queue}" for queue in scope.queues))
+        return dict.fromkeys(item for who in whose for item in self._items_by.get(who, ()))
+
+    def _due_now(self) -> list[Item]:
+        """What was touched, and what may look different by time alone."""
+        while self._dues and self._dues[0][0] <= self.now:
+            at, item = heapq.heappop(self._dues)
+            if self._due.get(item) == at:
+                del self._due[item]
+                self._touched[item] = None
+        touched, self._touched = self._touched, {}
+        return list(touched)
+
+    def _look(self, item: Item) -> News | None:
+        before = self._items.get(item)
+        after, due = self._view(item)
+        if due is not None and self._due.get(item) != due:
+            self._due[item] = due
+            heapq.heappush(self._dues, (due, item))
+        if after == before:
+            return None
+        self._put(item, before, after)
+        return News(item, before, after)
+
+    def _put(self, item: Item, before: Called | Alarm | None, after: Called | Alarm | None) -> None:
+        for who in before.whose() if before else ():
+            self._items_by[who].pop(item, None)
+        for who in after.whose() if after else ():
+            self._items_by.setdefault(who, {})[item] = None
+        if after is None:
+            del self._items[item]
+        else:
+            self._items[item] = after
+
+    def _view(self, item: Item) -> tuple[Called | Alarm | None, float | None]:
+        kind, of = item
+        if kind == "calls":
+            return self._floor.look(of, self.now, self.midnight)
+        known = self._alerts.get(of)
+        if known is None:
+            return None, None
+        moment = Moment(self.now, self.midnight, self.linger_s, self.show_trial, self._snoozes)
+        return cards.look(known, self.standing(of), moment, is_up=self._floor.is_up(known.newest.call))
+
+    def _everything(self) -> Iterator[Item]:
+        for call_id in self._floor.told:
+            yield "calls", call_id
+        for alert_id in self._alerts:
+            yield "alerts", alert_id
+
+    # what pages and boards ask
 
     @property
     def feed(self) -> Feed:
@@ -167,237 +329,152 @@ class Wall:
     @property
     def status(self) -> Status:
         """The health of the others, as of the last ``collect``."""
-        return self._status()
+        return self._status
 
-    # what goes out
+    @property
+    def titles(self) -> dict[str, Title]:
+        """What each rule was called last."""
+        return self._titles
 
-    def collect(self, now: float) -> tuple[Change, ...]:
-        """Let time pass until ``now`` and number everything that looks different since the last time."""
-        self.now = now
-        self._turn_day()
-        self._forget()
-        self._touched |= dict.fromkeys(self._perishable())
-        alerts = [key for key in self._touched if key[0] != "recent"]
-        self._touched = {}
-        found = [change for key in (*alerts, *_ONCE) if (change := self._look(key))]
-        return tuple(found)
+    @property
+    def snoozes(self) -> list[Snooze]:
+        """Those in force, as of the last ``collect``."""
+        return self._snoozes.in_force(self.now)
 
-    def snapshot(self) -> dict[str, Any]:
-        """All that is shown, as of the last ``collect``."""
-        by_kind: dict[str, list[View]] = {"calls": [], "alerts": []}
-        for (kind, _), view in self._shown.items():
-            if kind in by_kind:
-                by_kind[kind].append(view)
-        return {**by_kind, **{kind: self._shown[kind, ""] for kind, _ in _ONCE}}
+    def known(self, alert_id: str) -> Known | None:
+        """What was heard of an alert of the last seven days."""
+        return self._alerts.get(alert_id)
 
-    def _look(self, key: Key) -> Change | None:
-        view, before = self._view(key), self._shown.get(key)
-        if view is None and key[0] == "alerts":
-            self._to_recent(key[1])
-        if view == before:
-            return None
-        if view is None:
-            del self._shown[key]
-        else:
-            self._shown[key] = view
-        self.n += 1
-        return Change(self.n, key[0], key[1], view, urgent=key[0] in ("alerts", "status"))
+    def standing(self, alert_id: str) -> Standing:
+        """How it stands; one of which nobody has said anything is open and nobody's."""
+        return self._standings.get(alert_id, _UNTOUCHED)
 
-    def _view(self, key: Key) -> View | None:
-        kind, of = key
-        if kind == "calls":
-            return self._tile(of)
-        if kind == "alerts":
-            return self._card(of)
-        if kind == "recent":
-            return self._recent
-        return self._counts() if kind == "counts" else self._status()
-
-    def _perishable(self) -> Iterable[Key]:
-        """What may leave the screen by time alone."""
-        for key, view in self._shown.items():
-            if key[0] == "alerts" or (isinstance(view, Tile) and view.phase == "ended"):
-                yield key
-
-    # calls
-
-    def _keep_call(self, call_id: str, state: CallState | None) -> None:
-        self._touched["calls", call_id] = None
-        self._touched |= {("alerts", alert): None for alert in self._alerts_of.get(call_id, ())}
-        if state is None:
-            self._calls.pop(call_id, None)
-            self._tallies.pop(call_id, None)  # its counts stay in the sums
-            return
-        self._calls[call_id] = state
-        self._count_call(call_id, state.fold.call)
-
-    def _count_call(self, call_id: str, call: Call) -> None:
-        before, after = self._tallies.get(call_id, Tally()), tally(call, self._midnight)
-        if after != before:
-            self._tallies[call_id] = after
-            self._sums = Tally(*(s + a - b for s, a, b in zip(self._sums, after, before, strict=True)))
-
-    def _tile(self, call_id: str) -> Tile | None:
-        state = self._calls.get(call_id)
-        if state is None:
-            return None
-        call = state.fold.call
-        if call.phase == "ended" and self.now - (call.ended_at or 0.0) >= ENDED_SHOWN_S:
-            return None
-        return _tile_of(call)
-
-    def _is_on_floor(self, call_id: str) -> bool:
-        state = self._calls.get(call_id)
-        return state is not None and state.fold.call.phase != "ended"
-
-    # alerts
-
-    def _card(self, alert_id: str) -> Card | None:
+    def card(self, alert_id: str) -> Card | None:
+        """An alert of the last seven days as it is now, also one of a rule on trial."""
         known = self._alerts.get(alert_id)
         if known is None:
             return None
-        ongoing = known.over_at is None and self._is_on_floor(known.newest.call)
-        if known.over_at is not None:
-            gone = self.now - known.over_at >= CLEARED_SHOWN_S
-        else:
-            gone = not ongoing and self.now - known.newest.at >= self.linger_s
-        return None if gone else _card_of(known, ongoing=ongoing)
+        item = self._items.get(("alerts", alert_id))
+        if isinstance(item, Alarm) and item.card and ("alerts", alert_id) not in self._touched:
+            return item.card
+        return cards.card_of(known, self.standing(alert_id), is_up=self._floor.is_up(known.newest.call))
 
-    def _to_recent(self, alert_id: str) -> None:
-        known = self._alerts.get(alert_id)
-        if known and known.opened_at >= self._midnight:
-            others = (c for c in self._recent if c.id != alert_id)
-            cards = (_card_of(known, ongoing=False), *others)
-            self._recent = tuple(sorted(cards, key=lambda c: c.opened_at, reverse=True)[:RECENT])
+    def alerts_of(self, call_id: str) -> list[Card]:
+        """Those of one call, in the order in which they opened; also of rules on trial where these are wanted."""
+        return self._wanted(self._alerts_of.get(call_id, ()))
 
-    def _counts(self) -> Counts:
-        if self._by_severity is None:
-            self._by_severity = Counter(k.severity for k in self._alerts.values() if k.opened_at >= self._midnight)
-        today = self._by_severity
-        day = datetime.fromtimestamp(self._midnight, self.zone).date().isoformat()
-        return Counts(
-            day,
-            **self._sums._asdict(),
-            critical=today["critical"],
-            warning=today["warning"],
-            notice=today["notice"],
+    def alerts_of_agent(self, agent: str) -> list[Card]:
+        """Those of an agent's day, in the order in which they opened."""
+        mine = (i for i, known in self._alerts.items() if known.newest.agent == agent)
+        return self._wanted(i for i in mine if self._alerts[i].opened_at >= self.midnight)
+
+    def earlier(self, agent: str | None, rule: str, before: float) -> list[Card]:
+        """Those of the same agent and rule in the last seven days that opened before then, newest first."""
+        of_rule = ((i, self._alerts[i]) for i in self._of_rule.get(rule, ()))
+        mine = (i for i, known in of_rule if agent and known.newest.agent == agent and known.opened_at < before)
+        return self._wanted(mine)[::-1]
+
+    def _wanted(self, alert_ids: Iterable[str]) -> list[Card]:
+        found = [card for i in alert_ids if (card := self.card(i)) and (self.show_trial or not card.trial)]
+        return sorted(found, key=lambda card: (card.opened_at, card.id))
+
+    def call_lines(self, agent: str) -> list[CallLine]:
+        """The calls of the day in which this agent had a part, or whose phone rang for them; oldest first."""
+        return [self._with_alerts(line) for line in self._floor.lines(agent, self.now)]
+
+    def _with_alerts(self, line: CallLine) -> CallLine:
+        found = self.alerts_of(line.id)
+        worst = max((card.severity for card in found), key=SEVERITIES.index, default=None)
+        return replace(line, alerts=len(found), worst=worst)
+
+    def name_of(self, agent: str) -> str:
+        """The person behind an agent's number, as the newest call or alert of the day has it; "": not known."""
+        lines = reversed(self._floor.lines(agent, self.now))
+        names = (person.name for line in lines for person in line.agents if person.id == agent)
+        alerts = (card.agent.name for card in reversed(self.alerts_of_agent(agent)) if card.agent)
+        return next((name for name in (*names, *alerts) if name), "")
+
+    def when(self, call_id: str) -> tuple[float, float | None] | None:
+        """From when to when a call went, Unix seconds, so that its record can be found; None as the end: it goes on.
+
+        Of a call of an earlier day its alerts know; where they do not, it is as far around them as a call can last.
+        None: neither the call nor an alert of it is known.
+        """
+        span = self._floor.span(call_id)
+        if span:
+            return span
+        alerts = [self._alerts[i] for i in self._alerts_of.get(call_id, ())]
+        if not alerts:
+            return None
+        begun = [known.call_from for known in alerts if known.call_from is not None]
+        ended = [known.call_until for known in alerts if known.call_until is not None]
+        first = min(known.opened_at for known in alerts) - SILENT_S
+        last = max(known.newest.at for known in alerts) + SILENT_S
+        return min(begun, default=first), max(ended, default=last)
+
+    # a stop and a start
+
+    def dump(self) -> bytes:
+        """All that is known, to go on from after a restart. Takes long on a busy floor; see ``freeze``."""
+        return checkpoint.pack(self.freeze())
+
+    def freeze(self) -> checkpoint.State:
+        """All that is known, as of now: what is folded in later does not change it, so it can be packed elsewhere."""
+        return checkpoint.State(
+            now=self.now,
+            started_at=self._health.started_at,
+            forget_at=self._forget_at,
+            last_event_at=self.last_event_at,
+            unreadable=self._unreadable,
+            calls=dict(self._floor.calls),
+            told=dict(self._floor.told),
+            alerts=dict(self._alerts),
+            standings=dict(self._standings),
+            snoozes=self._snoozes.all(),
+            beats={component: dict(beats) for component, beats in self._health.beats.items()},
+            titles=dict(self._titles),
         )
 
-    # health
+    def restore(self, stored: bytes) -> None:
+        """Know what ``stored`` says and forget all else; attached boards begin anew. The feed stays as it is.
 
-    def _status(self) -> Status:
-        ears = (self._part("listen"), self._part("recognise"))
-        return Status(self._feed, self._part("detect"), self._part("asterisk"), self._unreadable, *ears)
-
-    def _part(self, component: Component) -> Part:
-        """Alive while any instance is; in trouble when a living one says so."""
-        beats = self._beats.get(component, {}).values()
-        if not beats and component in _OPTIONAL:
-            return Part("absent")
-        living = [b.beat for b in beats if self.now - b.heard_at <= DEAD_AFTER_S]
-        troubled = [b for b in living if not b.ok]
-        if troubled:
-            before = self._shown.get(("status", ""))
-            part = getattr(before, "pbx" if component == "asterisk" else component, Part())
-            since = part.since if part.state == "trouble" else min(b.at for b in troubled)
-            return Part("trouble", since, troubled[0].detail)
-        if living:
-            return Part("ok")
-        if not beats and self.now - self._started_at <= DEAD_AFTER_S:
-            return Part("waiting", self._started_at)
-        return Part("dead", max((b.heard_at for b in beats), default=self._started_at))
+        Raises ValueError where it is of another format, or rubbish; then nothing has changed.
+        """
+        self._fill(checkpoint.unpack(stored))
+        for board in self._boards:
+            self._tell_all(board)
 
     # time
 
     def _turn_day(self) -> None:
-        local = datetime.fromtimestamp(self._midnight, self.zone)
-        tomorrow = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0).timestamp()
-        if self.now < tomorrow:
+        if self.now < self._tomorrow:
             return
-        self._midnight = midnight_before(self.now, self.zone)
-        self._tallies, self._sums, self._by_severity, self._recent = {}, Tally(), None, ()
-        for call_id, state in self._calls.items():
-            self._count_call(call_id, state.fold.call)
+        self.midnight = midnight_before(self.now, self.zone)
+        self._tomorrow = _midnight_after(self.midnight, self.zone)
+        self._touched |= dict.fromkeys(self._everything())
+        self._is_new_day = True
 
     def _forget(self) -> None:
-        """Drop calls that ended long ago or fell silent, alerts of yesterday and instances that are gone."""
+        """Drop calls of yesterday, alerts and verdicts of last week, and processes that are gone."""
         if self.now < self._forget_at:
             return
         self._forget_at = self.now + FORGET_EVERY_S
-        for call_id, state in [(i, s) for i, s in self._calls.items() if s.wake <= self.now]:
-            self._keep_call(call_id, step(_NO_RULES, state, Tick(call=call_id, at=self.now)).state)
-        horizon = read_from(self.now, self.zone)
-        for alert_id, known in list(self._alerts.items()):
-            if known.newest.at < horizon and ("alerts", alert_id) not in self._shown:
-                del self._alerts[alert_id]
-                self._alerts_of[known.newest.call].discard(alert_id)
-        self._alerts_of = {call: alerts for call, alerts in self._alerts_of.items() if alerts}
-        for beats in self._beats.values():
-            newest = max(beats.values(), key=lambda b: b.heard_at, default=None)
-            for instance, heard in list(beats.items()):
-                if heard is not newest and self.now - heard.heard_at > DEAD_AFTER_S:
-                    del beats[instance]
+        for call_id in self._floor.put_away(self.now, self.midnight):
+            self._touch_call(call_id)
+        horizon = self.now - KEEP_ALERTS_S
+        for known in [known for known in self._alerts.values() if known.newest.at < horizon]:
+            self._drop(known)
+        said = [(alert, s.history[-1].at if s.history else 0.0) for alert, s in self._standings.items()]
+        for alert_id in [alert for alert, at in said if alert not in self._alerts and at < horizon]:
+            del self._standings[alert_id]
+        self._snoozes.forget(self.midnight)
+        self._health.forget(self.now)
 
-
-_ONCE: tuple[Key, ...] = (("recent", ""), ("counts", ""), ("status", ""))
-
-
-def _first(change: AlertChange) -> Known:
-    return Known(change, change.severity, change.at, change.at if change.state in _CLOSING else None)
-
-
-def _further(known: Known, change: AlertChange) -> Known:
-    """Severity only goes up, the opening only to an earlier time, and what is over stays over."""
-    worse = SEVERITIES.index(change.severity) > SEVERITIES.index(known.severity)
-    closes = change.state in _CLOSING and known.over_at is None
-    newer = closes or (known.over_at is None and worse)
-    return Known(
-        newest=change if newer else known.newest,
-        severity=change.severity if worse else known.severity,
-        opened_at=min(known.opened_at, change.at),
-        over_at=change.at if closes else known.over_at,
-    )
-
-
-def _person(call: Call, agent: str | None) -> Person | None:
-    return Person(agent, call.name_of(agent) or "") if agent else None
-
-
-def _tile_of(call: Call) -> Tile:
-    agents = sorted(call.ringing, key=call.ringing.__getitem__) if call.phase == "ringing" else [call.agent]
-    since = call.since if call.phase != "ringing" else call.ringing_since or call.since
-    return Tile(
-        id=call.id,
-        phase=call.phase,
-        since=since,
-        begun_at=call.came_at,
-        agents=tuple(p for p in (_person(call, a) for a in agents) if p),
-        to=_person(call, call.transfer_to) if call.phase == "transferring" else None,
-        queue=call.queue or "",
-        caller=call.caller or "",
-        direction=call.direction,
-        answered=call.was_answered,
-        ended_at=call.ended_at,
-        ended_by=call.ended_by,
-    )
-
-
-def _card_of(known: Known, *, ongoing: bool) -> Card:
-    change = known.newest
-    return Card(
-        id=change.id,
-        call=change.call,
-        rule=change.rule,
-        severity=known.severity,
-        opened_at=known.opened_at,
-        title=change.title,
-        says=change.says,
-        clause=change.clause,
-        ongoing=ongoing,
-        over_at=known.over_at,
-        agent=Person(change.agent, change.agent_name or "") if change.agent else None,
-        queue=change.queue or "",
-        en=change.en,
-        trial=change.trial,
-        by_sound=any(words.by_sound for words in change.evidence),
-    )
+    def _drop(self, known: Known) -> None:
+        change = known.newest
+        del self._alerts[change.id]
+        for index, key in ((self._alerts_of, change.call), (self._of_rule, change.rule)):
+            index[key].discard(change.id)
+            if not index[key]:
+                del index[key]
+        self._touched["alerts", change.id] = None

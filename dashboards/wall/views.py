@@ -138,12 +138,13 @@ class Part(Struct, frozen=True):
 
     ``waiting``: not heard of yet, but it may still come; ``trouble``: it says itself that it cannot work;
     ``dead``: no heartbeat; ``absent``: never heard of, and a system may do without it. ``since``: when trouble began,
-    or the last heartbeat.
+    or the last heartbeat. ``heard_at``: the last heartbeat of any of its processes, 0 before the first.
     """
 
     state: Literal["waiting", "ok", "trouble", "dead", "absent"] = "waiting"
     since: float = 0.0
     detail: str = ""
+    heard_at: float = 0.0
 
 
 class Feed(Struct, frozen=True):
