@@ -6,13 +6,15 @@ says itself (``Rule.account``). Prints nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from streams.alerts import AlertChange
 from streams.call import Call
-from streams.core import KEEP_ENDED_S, CallState, NotJudged, Step, step
+from streams.core import KEEP_ENDED_S, Book, CallState, NotJudged, Step, step
 from streams.detectors.base import Facts, Rule
 from streams.detectors.conditions import Explained
 from streams.events import AnyEvent, LegTapped, Mark, Tick, is_subject
@@ -25,6 +27,12 @@ class Verdict(Struct, frozen=True):
     told: AlertChange | NotJudged
     known_at: float
     account: tuple[Explained, ...]
+
+    @property
+    def about(self) -> tuple[Explained, ...]:
+        """What of the account is about that very moment; all of it, where nothing names the moment."""
+        exactly = tuple(each for each in self.account if each.at is not None and abs(each.at - self.told.at) < 1e-3)
+        return exactly or self.account
 
 
 class Explanation(Struct, frozen=True):
@@ -41,12 +49,31 @@ class Explanation(Struct, frozen=True):
         return self.facts.call
 
 
+class _Only:
+    """A rulebook of which one rule judges, and all words are heard: what another rule found changes no verdict."""
+
+    def __init__(self, book: Rulebook, rule: str) -> None:
+        self.version, self.site, self.find = book.version, book.site, book.find
+        self._book, self._rule = book, rule
+        self.judges: Sequence[Rule] = [judge] if (judge := book.judge(rule)) else []
+
+    def listeners(self, tag: str) -> Sequence[Rule]:
+        return [rule for rule in self._book.listeners(tag) if rule.id == self._rule]
+
+    def judge(self, rule: str) -> Rule | None:
+        return self._book.judge(rule) if rule == self._rule else None
+
+
 class Record:
     """A record, judged call by call by ``book``."""
 
-    def __init__(self, book: Rulebook, events: Iterable[AnyEvent]) -> None:
-        """Reads and judges all of ``events``."""
+    def __init__(self, book: Rulebook, events: Iterable[AnyEvent], only: str = "") -> None:
+        """Reads and judges all of ``events``; ``only`` by that rule, which takes a fraction of the time."""
         self._book = book
+        self._judges: Book = _Only(book, only) if only else book
+        self._titles = {name: phrases.title for name, phrases in book.phrases.items() if phrases.title}
+        longest_first = sorted(self._titles, key=len, reverse=True)
+        self._names = re.compile(f"(?<![\\w-])(?:{'|'.join(map(re.escape, longest_first))})(?![\\w-])")
         self._end = 0.0
         self._calls: dict[str, list[AnyEvent]] = {}
         for event in events:
@@ -89,20 +116,30 @@ class Record:
             news: tuple[AlertChange | NotJudged, ...] = (*taken.changes, *taken.not_judged)
             for told in news:
                 if told.rule == rule_id and (not only or getattr(told, "id", "") == only):
-                    account = rule.account(facts, rule.remembered(state.memory))
-                    verdicts.append(Verdict(told, now, tuple(account)))
+                    verdicts.append(Verdict(told, now, self._account(rule, facts, state)))
         if facts is None or state is None:
             return None
         now = facts.now if facts.call.ended_at is None else max(facts.now, facts.call.ended_at + KEEP_ENDED_S)
         facts = facts._replace(now=now)
-        account = rule.account(facts, rule.remembered(state.memory))
-        return Explanation(rule, facts, tuple(verdicts), tuple(account))
+        return Explanation(rule, facts, tuple(verdicts), self._account(rule, facts, state))
 
     def subjects(self, rule_id: str, call: str) -> list[str]:
         """The records of subjects to which that call contributed under that rule."""
         told = [(key, e) for key, events in self._calls.items() if is_subject(key) for e in events]
         found = [key for key, e in told if isinstance(e, Mark) and e.source == call and e.rule == rule_id]
         return list(dict.fromkeys(found))
+
+    def _account(self, rule: Rule, facts: Facts, state: CallState) -> tuple[Explained, ...]:
+        return tuple(self._titled(found) for found in rule.account(facts, rule.remembered(state.memory)))
+
+    def _titled(self, found: Explained) -> Explained:
+        """With the titles of phrase sets in place of their names, which only those who write rules know."""
+
+        def put(text: str) -> str:
+            return self._names.sub(lambda name: f"〔{self._titles[name.group()]}〕", text) if self._titles else text
+
+        parts = tuple(map(self._titled, found.parts))
+        return replace(found, asks=put(found.asks), because=put(found.because), parts=parts)
 
     def _judge(self, call: str) -> list[Mark]:
         marks: list[Mark] = []
@@ -120,7 +157,7 @@ class Record:
             for now, taken in self._wakes(state, event.at):
                 state = taken.state
                 yield now, taken
-            taken = step(self._book, state, event)
+            taken = step(self._judges, state, event)
             state = taken.state
             yield event.at, taken
         ended = state is not None and state.fold.call.phase == "ended"
@@ -130,6 +167,6 @@ class Record:
     def _wakes(self, state: CallState | None, until: float) -> Iterator[tuple[float, Step]]:
         while state is not None and state.wake and state.wake <= until:
             now = state.wake
-            taken = step(self._book, state, Tick(call=state.fold.call.id, at=now))
+            taken = step(self._judges, state, Tick(call=state.fold.call.id, at=now))
             state = taken.state
             yield now, taken

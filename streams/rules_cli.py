@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -31,6 +31,10 @@ from streams.rulebook.sources import read_sources
 from streams.settings import read_settings
 from streams.terminal import Format, From, Reading, Source, as_written, book_of, err, print_table, say
 from streams.timelines import Outcome, Sheet
+from streams.verdicts import Precision
+
+if TYPE_CHECKING:
+    from streams.shell.judged import Judged
 
 app = typer.Typer(help="The rulebook.", no_args_is_help=True)
 
@@ -158,7 +162,11 @@ def list_rules(  # noqa: PLR0913 - one argument an option
     rulebook: Overlays = [],  # noqa: B006 - typer's way
     output: Annotated[Format, typer.Option("--format", help="ndjson or table.")] = Format.table,
 ) -> None:
-    """Print all rules, or those of a kind, status, severity or chapter, as a table."""
+    """Print all rules, or those of a kind, status, severity or chapter, as a table.
+
+    The last columns are the alerts of the last seven days: how many people found right and wrong, how many nobody has
+    judged, and the share of right ones among the judged.
+    """
     overlays = rulebook or read_settings().rulebook
     draft, book = as_written(overlays)
     where = places(draft, overlays)
@@ -167,18 +175,55 @@ def list_rules(  # noqa: PLR0913 - one argument an option
         say(f"unknown chapter {chapter!r} ({nearest(chapter, chapters)})", style="red")
         raise typer.Exit(2)
     proven = _proven(book, folders)
-    rows = [_row(rule, where[rule.id], len(proven.get(rule.id, ()))) for rule in book.rules]
+    judged = _judged()
+    rows = [_row(rule, where[rule.id], len(proven.get(rule.id, ())), judged) for rule in book.rules]
     wanted = {"kind": kind, "status": status, "chapter": chapter}
     rows = [row for row in rows if all(value is None or row[name] == value for name, value in wanted.items())]
     rows = [row for row in rows if severity is None or severity in (step["severity"] for step in row["severities"])]
     if output is Format.ndjson:
         sys.stdout.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         return
-    columns = ("id", "title", "kind", "severity", "status", "clause", "timelines")
+    columns = ("id", "title", "kind", "severity", "status", "clause", "timelines", *_FIGURES)
     print_table(columns, map(_cells, rows), f"{len(rows)} of {len(book.rules)} rules, rulebook {book.version}")
 
 
-def _row(rule: Rule, place: Place, proven: int) -> dict[str, Any]:
+#: What people made of a rule's alerts: columns of the table.
+_FIGURES = ("right", "wrong", "open", "precision")
+_UNKNOWN = "\u2013"
+
+
+def _judged() -> Judged | None:
+    """What people made of the alerts of the last seven days; None: unknown, and the operator has been told why."""
+    from streams.shell.judged import UnansweredError, read_judged  # noqa: PLC0415 - the Kafka client takes a while
+
+    settings = read_settings()
+    try:
+        with err.status("verdicts of the last seven days") as status:
+            judged = read_judged(settings, lambda n: status.update(f"verdicts of the last seven days: {n:,} messages"))
+    except UnansweredError as error:
+        say(f"right, wrong, open and precision are not known: {error}", style="yellow")
+        return None
+    if not judged.whole:
+        say("there were more alerts than could be read in time: how many are open is not known", style="yellow")
+    return judged
+
+
+def _figures(rule: str, judged: Judged | None) -> dict[str, Any] | None:
+    if judged is None:
+        return None
+    found = judged.rules.get(rule, Precision())
+    undecided = found.undecided if judged.whole else None
+    return {"right": found.right, "wrong": found.wrong, "open": undecided, "precision": found.share}
+
+
+def _figure_cells(row: dict[str, Any]) -> Iterator[str]:
+    figures = row["last_7_days"] or {}
+    for name in _FIGURES:
+        value = figures.get(name)
+        yield _UNKNOWN if value is None else f"{value:.0%}" if name == "precision" else str(value)
+
+
+def _row(rule: Rule, place: Place, proven: int, judged: Judged | None) -> dict[str, Any]:
     steps = [
         {"severity": severity} | ({"after_s": after} if after is not None else {})
         for severity, after in severities(rule)
@@ -192,6 +237,7 @@ def _row(rule: Rule, place: Place, proven: int) -> dict[str, Any]:
         "chapter": place.chapter,
         "clause": {"manual": rule.clause.manual, "section": rule.clause.section},
         "timelines": proven,
+        "last_7_days": _figures(rule.id, judged),
         "file": str(place.file),
         "line": place.line,
     }
@@ -204,6 +250,7 @@ def _cells(row: dict[str, Any]) -> Iterator[str]:
     ]
     clause = f"{row['clause']['manual']} {row['clause']['section']}"
     yield from (row["id"], row["title"], row["kind"], ", ".join(steps), row["status"], clause, str(row["timelines"]))
+    yield from _figure_cells(row)
 
 
 def _proven(book: Rulebook, folders: Sequence[Path]) -> dict[str, list[str]]:
@@ -312,7 +359,7 @@ def _print_explanation(found: Explanation, alert_id: str) -> None:
     if rule.status in ("draft", "retired"):
         sections.append(Section("没有判断", [f"规则状态:{STATUS_ZH[rule.status]}"]))
     for verdict in found.verdicts:
-        sections.append(Section(_headline(verdict, facts), list(_lines(_about(verdict), 0))))
+        sections.append(Section(_headline(verdict, facts), list(_lines(verdict.about, 0))))
     if not alert_id:
         told = "到记录结束时" if found.verdicts else "没有报警;到记录结束时"
         sections.append(Section(told, list(_lines(found.account, 0))))
@@ -326,12 +373,6 @@ def _headline(verdict: Verdict, facts: Facts) -> str:
         return f"{clock(facts, told.at)}  未判定:没有听到{known}"
     change = timelines.Change(0.0, told.state, told.severity)  # type: ignore[arg-type]
     return f"{clock(facts, told.at)}  {change.word}  {told.says}{known}  {told.id}"
-
-
-def _about(verdict: Verdict) -> tuple[Explained, ...]:
-    """What of the account is about that very moment; all of it, where nothing names the moment."""
-    exactly = tuple(each for each in verdict.account if each.at is not None and abs(each.at - verdict.told.at) < 1e-3)
-    return exactly or verdict.account
 
 
 def _lines(account: Sequence[Explained], depth: int) -> Iterator[str]:

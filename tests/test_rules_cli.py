@@ -345,7 +345,7 @@ def test_must_not_tells_who_hung_up_and_each_exemption(rules: Run, tmp_path: Pat
     )
     assert "是  ended_by: agent  10:00:20.0(+20.0 s) 坐席挂机" in said
     assert "否  unless" in said
-    assert any(line.startswith("否  said: any farewell by agent  没有说过") for line in said)
+    assert any(line.startswith("否  said: any 〔道别〕 by agent  没有说过") for line in said)
 
 
 def test_procedure_tells_how_far_it_came(rules: Run, tmp_path: Path) -> None:

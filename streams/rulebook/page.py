@@ -55,7 +55,7 @@ def _sections(book: Rulebook, rule: Rule, place: Place, timelines: Sequence[str]
     yield Section(f"{rule.title}  {rule.id}", [f"种类 {kind_of(rule)}  级别 {_levels(rule)}  章 {place.chapter}"])
     yield Section("状态", list(_status(rule)))
     yield Section("告警句子", [typeset_zh(text) for text in _sentences(rule)])
-    yield Section("什么时候报警", [typeset_zh(_titled(text, book)) for text in _when(rule)])
+    yield Section("什么时候报警", in_words(book, rule))
     yield Section("词语", [line for name in _names(rule) for line in _phrases(name, book.phrases.get(name))])
     yield Section("依据", [line for clause in (rule.clause, *rule.also) for line in _clause(clause)])
     yield Section("主管可以做什么", [typeset_zh(rule.advice)] if rule.advice else [])
@@ -64,6 +64,11 @@ def _sections(book: Rulebook, rule: Rule, place: Place, timelines: Sequence[str]
     yield Section("时间线", [f"- {name}" for name in timelines] or ["还没有"])
     yield Section("写在", [f"{place.file}:{place.line}"])
     yield Section("本地改动", [line for each in _changes(book, rule) for line in _changed(each)])
+
+
+def in_words(book: Rulebook, rule: Rule) -> list[str]:
+    """When the rule fires, in Chinese sentences."""
+    return [typeset_zh(_titled(text, book)) for text in _when(rule)]
 
 
 def _titled(text: str, book: Rulebook) -> str:

@@ -53,7 +53,7 @@ class Shelf:
         """That version, from memory or else from the folder; None: it is lost."""
         if version == self.current.version:
             return self.current
-        book = self._books.get(version) or self._read(version)
+        book = self._books.get(version) or read_stored(self._folder, version)
         if book:
             self._books[version] = book
         return book
@@ -81,18 +81,6 @@ class Shelf:
         except OSError as error:
             log.error("rulebook %s cannot be stored (%s): its calls would move on at a restart", book.version, error)
 
-    def _read(self, version: str) -> Rulebook | None:
-        if not _VERSION.fullmatch(version):
-            return None
-        try:
-            book = restore((self._folder / version).read_bytes())
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            log.error("stored rulebook %s cannot be used: %s", version, error)
-            return None
-        return book if book.version == version else None
-
     def _tidy(self, needed: set[str]) -> None:
         """Stored versions count as needed for a day after a worker, of any process, last said so."""
         for file in self._folder.glob("*"):
@@ -101,3 +89,17 @@ class Shelf:
                     file.touch()
                 elif file.stat().st_mtime < time.time() - KEPT_S:
                     file.unlink()
+
+
+def read_stored(folder: Path, version: str) -> Rulebook | None:
+    """That version, as a worker has stored it in ``folder``; None: it is not there, or of no use."""
+    if not _VERSION.fullmatch(version):
+        return None
+    try:
+        book = restore((folder / version).read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        log.error("stored rulebook %s cannot be used: %s", version, error)
+        return None
+    return book if book.version == version else None
