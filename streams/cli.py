@@ -151,16 +151,18 @@ def asterisk(kafka: Kafka = None) -> None:
 
 @app.command()
 def wall(kafka: Kafka = None) -> None:
-    """Run the supervisors' wall and print its address."""
+    """Run the supervisors' wall and print its addresses: of the televisions and of the desk."""
     from dashboards.wall import server  # noqa: PLC0415 - as above
+    from streams.shell.entries import Entries, without_given  # noqa: PLC0415 - as above
 
     logs()
     settings = read_settings(kafka=kafka)
-    given = bool(settings.wall.token.get_secret_value())
-    # whoever gave the token has it; it must not land in a log
-    run_until_told(
-        server.run(settings, ready=lambda address: typer.echo(address.partition("#")[0] if given else address))
-    )
+
+    def ready(entries: Entries) -> None:
+        shown = without_given(entries, settings.wall)  # whoever set a token has it; it must not land in a log
+        typer.echo(f"{shown.wall}\n{shown.desk}")
+
+    run_until_told(server.run(settings, ready=ready))
 
 
 @app.command()

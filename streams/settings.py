@@ -12,10 +12,10 @@ import os
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -88,6 +88,25 @@ class WallSettings(BaseModel):
     timezone: str = Field("Asia/Shanghai", description="whose midnight begins 'today'")
     linger_s: float = Field(600, gt=0, description="how long an alert that cannot clear itself stays open on the wall")
     show_trial: bool = Field(False, description="show alerts of rules on trial too, marked as such")
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        """Two people with one login or one token could not be told apart in the audit."""
+        logins = [user.login for user in self.users]
+        if twice := sorted({login for login in logins if logins.count(login) > 1}):
+            raise ValueError(f"wall.users: logins that come twice: {', '.join(twice)}")
+        if taken := sorted({"desk", "wall"} & set(logins)):
+            raise ValueError(f"wall.users: the login {taken[0]} is who shows the wall's own tokens; take another")
+        given = [token for user in self.users if (token := user.token.get_secret_value())]
+        given += [token for own in (self.token, self.desk_token) if (token := own.get_secret_value())]
+        if len(set(given)) < len(given):
+            raise ValueError("wall: a token opens for one only; two are the same")
+        for user in self.users:
+            if user.role == "agent" and not user.agent:
+                raise ValueError(f"wall.users: {user.login} is an agent without a number (agent)")
+            if unknown := sorted(set(user.teams) - self.teams.keys()):
+                raise ValueError(f"wall.users: {user.login} is in unknown teams: {', '.join(unknown)}")
+        return self
 
     @field_validator("timezone")
     @classmethod
@@ -281,6 +300,17 @@ def _nearest(name: str, known: set[str]) -> str:
     return f"did you mean {near[0]}?" if near else "`sansheng config show` lists all"
 
 
+def _open(value: Any) -> Any:
+    """As JSON has it, with the secrets themselves."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, BaseModel):
+        return {name: _open(getattr(value, name)) for name in type(value).model_fields}
+    if isinstance(value, dict):
+        return {key: _open(one) for key, one in value.items()}
+    return [_open(one) for one in value] if isinstance(value, list | tuple) else value
+
+
 def _flatten(prefix: str, values: dict[str, Any], model: BaseModel) -> list[tuple[str, str]]:
     pairs: list[tuple[str, str]] = []
     for name, value in values.items():
@@ -291,8 +321,8 @@ def _flatten(prefix: str, values: dict[str, Any], model: BaseModel) -> list[tupl
             pairs += _flatten(f"{prefix}{name.upper()}__", value, real)
         elif isinstance(real, SecretStr):
             pairs.append((f"{prefix}{name.upper()}", real.get_secret_value()))
-        elif isinstance(value, list):
-            pairs.append((f"{prefix}{name.upper()}", json.dumps(value)))
+        elif isinstance(value, list | dict):
+            pairs.append((f"{prefix}{name.upper()}", json.dumps(_open(real), default=str)))
         else:
             pairs.append((f"{prefix}{name.upper()}", str(value)))
     return pairs

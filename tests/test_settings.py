@@ -16,7 +16,9 @@ from streams.settings import (
     MetricsSettings,
     Settings,
     SettingsError,
+    Team,
     WallSettings,
+    WallUser,
     config_file,
     read_settings,
 )
@@ -165,7 +167,19 @@ zones = st.sampled_from(["Asia/Shanghai", "UTC", "America/Argentina/Salta"])
         tick_delay_s=st.floats(0, 5),
         rulebook=st.lists(paths, max_size=3),
         asterisk=st.builds(AsteriskSettings, username=names.filter(bool), secret=names.map(SecretStr)),
-        wall=st.builds(WallSettings, port=ports, token=names.map(SecretStr), timezone=zones),
+        wall=st.builds(
+            WallSettings,
+            port=ports,
+            token=names.map(SecretStr),
+            timezone=zones,
+            teams=st.dictionaries(names, st.builds(Team, agents=st.tuples(names), queues=st.tuples(names)), max_size=2),
+            users=st.one_of(
+                st.just(()),
+                st.tuples(
+                    st.builds(WallUser, login=st.just("li"), name=names, token=st.just(SecretStr("\u53e3\u4ee4")))
+                ),
+            ),
+        ),
         metrics=st.builds(MetricsSettings, detect=ports),
     )
 )
@@ -276,3 +290,22 @@ def test_the_rulebook_variable_takes_paths_or_a_json_list(
     settings = read_settings()
     assert settings.rulebook == [Path(folder) for folder in folders]
     assert in_a_child(settings) == settings
+
+
+@pytest.mark.parametrize(
+    ("wall", "says"),
+    [
+        ({"users": [{"login": "li"}, {"login": "li"}]}, "logins that come twice: li"),
+        ({"users": [{"login": "desk"}]}, "the login desk"),
+        ({"token": "one", "desk_token": "one"}, "opens for one only"),
+        ({"token": "one", "users": [{"login": "li", "token": "one"}]}, "opens for one only"),
+        ({"users": [{"login": "li", "role": "agent"}]}, "li is an agent without a number"),
+        ({"users": [{"login": "li", "teams": ["nowhere"]}]}, "li is in unknown teams: nowhere"),
+    ],
+)
+def test_people_who_could_not_be_told_apart_are_refused(wall: dict[str, object], says: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(wall=wall)
+    (fault,) = caught.value.faults
+    assert says in fault
+    assert "one" not in fault.split(": ", 1)[1].replace("opens for one only", "")

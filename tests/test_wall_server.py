@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import time
+import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -14,20 +16,32 @@ from urllib.request import Request, urlopen
 import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
+from kafka import KafkaConsumer
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.typing import Origin
+from websockets.exceptions import ConnectionClosed
 
+from dashboards.wall import deflate, house, kafka_source, server, web
 from dashboards.wall import hub as hubs
-from dashboards.wall import kafka_source, server
 from dashboards.wall.hub import Hub
 from dashboards.wall.views import Change, Counts
 from streams import alerts, heartbeat
 from streams.settings import Settings
 from streams.shell import topics
+from streams.shell.entries import Entries
 from streams.shell.kafka import EmbeddedKafka
 from tests.conftest import LIBS
-from tests.wall_script import TOKEN, Running, change, running_wall, wall_settings
+from tests.wall_client import ticket_at
+from tests.wall_script import (
+    DESK_TOKEN,
+    TOKEN,
+    Running,
+    ScriptedDesk,
+    ScriptedRecords,
+    ScriptedSource,
+    change,
+    running_wall,
+    wall_settings,
+)
 
 Json = dict[str, Any]
 
@@ -43,14 +57,23 @@ class Screen:
         self.calls: dict[str, Json] = {}
         self.messages: list[Json] = []
         self.told: list[str] = []  # ids of alerts, as often as they were sent
+        self.welcome: Json = {}
+        self.stream = ""
 
     async def next(self) -> Json:
+        """The next message about the floor; the welcome comes before all."""
         message: Json = msgspec.json.decode(await asyncio.wait_for(self.socket.recv(), 30))
+        if message["type"] == "welcome":
+            assert not self.messages
+            self.welcome = message
+            return await self.next()
+        assert self.welcome
         self.messages.append(message)
         if message["type"] == "snapshot":
             self.alerts = {a["id"]: a for a in message["alerts"]}
             self.calls = {c["id"]: c for c in message["calls"]}
-            self.parts = {part: message[part] for part in ("counts", "status", "recent")}
+            self.parts = {part: message[part] for part in ("counts", "status", "recent", "rules", "snoozes")}
+            self.stream = message["stream"]
         elif message["type"] == "change":
             assert message["after"] == self.n
             self._change(message["set"], message["gone"])
@@ -73,21 +96,31 @@ class Screen:
 
 
 @asynccontextmanager
-async def screen_at(socket: str, token: str = TOKEN) -> AsyncIterator[Screen]:
-    async with connect(socket, proxy=None) as connection:
-        await connection.send(msgspec.json.encode({"type": "hello", "token": token}), text=True)
+async def screen_at(socket: str, token: str = TOKEN, **hello: Any) -> AsyncIterator[Screen]:
+    """A screen in wall mode, unless ``hello`` says otherwise."""
+    ticket = await asyncio.to_thread(ticket_at, socket.replace("ws", "http", 1).removesuffix("/live"), token)
+    async with connect(socket, proxy=None, max_size=None) as connection:
+        greeting = {"type": "hello", "protocol": 2, "ticket": ticket, "mode": "wall", **hello}
+        await connection.send(msgspec.json.encode(greeting), text=True)
         yield Screen(connection)
 
 
-async def get(url: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+async def get(url: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
     def ask() -> tuple[int, dict[str, str], bytes]:
         try:
-            with urlopen(Request(url, method=method), timeout=10) as answer:  # noqa: S310 # our own server
+            asked = Request(url, method=method, headers=headers)  # noqa: S310 # our own server
+            with urlopen(asked, timeout=10) as answer:  # noqa: S310 # as above
                 return answer.status, dict(answer.headers), answer.read()
         except HTTPError as error:
             return error.code, dict(error.headers), error.read()
 
     return await asyncio.to_thread(ask)
+
+
+async def until(true: Callable[[], object]) -> None:
+    async with asyncio.timeout(30):
+        while not true():  # noqa: ASYNC110 # metrics and boards ring no bell
+            await asyncio.sleep(0.02)
 
 
 def value_of(wall: Running, name: str, **labels: str) -> float | None:
@@ -250,65 +283,93 @@ async def test_many_changes_of_one_thing_are_told_as_one(monkeypatch: pytest.Mon
     feed.cancel()
 
 
-# access
+# coming back
 
 
-@pytest.mark.parametrize(
-    "hello", [b'{"type":"hello","token":"wrong"}', b'{"type":"hello"}', b"{", b"[]", '{"type":"hello","token":"错"}']
-)
-async def test_a_wrong_or_missing_token_is_turned_away_with_its_own_code(hello: bytes | str) -> None:
+async def test_who_comes_back_goes_on_where_it_was() -> None:
     async with running_wall() as wall:
         wall.floor.begin()
-        async with connect(wall.socket, proxy=None) as socket:
-            await socket.send(hello)
-            with pytest.raises(ConnectionClosed):
-                await socket.recv()
-            assert socket.close_code == server.NOT_ALLOWED
-        assert value_of(wall, "sansheng_wall_refused_total", reason="token") == 1
+        async with screen_at(wall.socket) as before:
+            await before.until(lambda s: s.messages[-1]["type"] == "snapshot")
+            wall.floor.alert(change("a1"))
+            await before.until(lambda s: "a1" in s.alerts)
+        wall.floor.alert(change("a2"))
+        async with screen_at(wall.socket, stream=before.stream, n=before.n) as after:
+            after.n, after.alerts = before.n, before.alerts
+            first = await after.next()
+            assert (first["type"], first["after"]) == ("change", before.n)
+            assert after.alerts.keys() == {"a1", "a2"}
+            assert after.told == ["a2"]
 
 
-async def test_a_screen_that_does_not_greet_is_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "HELLO_S", 0.05)
-    async with running_wall() as wall, connect(wall.socket, proxy=None) as socket:
-        with pytest.raises(ConnectionClosed):
-            await socket.recv()
-        assert socket.close_code == server.NOT_ALLOWED
-
-
-async def test_a_screen_has_nothing_to_say_and_no_room_to_say_it() -> None:
+@pytest.mark.parametrize("seen", [{"stream": "elsewhere", "n": 3}, {"stream": None, "n": 10_000}])
+async def test_who_saw_another_numbering_gets_a_snapshot(seen: Json) -> None:
     async with running_wall() as wall:
-        async with screen_at(wall.socket) as screen:
-            await screen.next()
-            await screen.socket.send("more")
-            with pytest.raises(ConnectionClosed):
-                while True:
-                    await screen.socket.recv()
-            assert screen.socket.close_code == server.UNEXPECTED
-        async with screen_at(wall.socket, "x" * server.HELLO_BYTES) as screen:
-            with pytest.raises(ConnectionClosed):
-                await screen.socket.recv()
-            assert screen.socket.close_code == 1009
+        wall.floor.begin()
+        async with screen_at(wall.socket) as before:
+            await before.next()
+        async with screen_at(wall.socket, **{**seen, "stream": seen["stream"] or before.stream}) as after:
+            assert (await after.next())["type"] == "snapshot"
 
 
-async def test_only_its_own_page_may_open_the_websocket() -> None:
-    async with running_wall() as wall:
-        async with connect(wall.socket, proxy=None, origin=Origin(wall.base)):
-            pass
-        for origin in ("https://evil.example", "http://127.0.0.1:1", "null"):
-            with pytest.raises(InvalidStatus) as refused:
-                async with connect(wall.socket, proxy=None, origin=Origin(origin)):
-                    pass
-            assert refused.value.response.status_code == 403
-        assert value_of(wall, "sansheng_wall_refused_total", reason="origin") == 3
+async def test_a_board_that_nobody_looks_at_is_kept_for_who_comes_back_and_then_dropped() -> None:
+    now = [time.time()]
+    async with running_wall(clock=lambda: now[0]) as wall:
+        wall.floor.begin()
+        async with screen_at(wall.socket, DESK_TOKEN, mode="desk") as desk:
+            await desk.next()
+        await until(lambda: value_of(wall, "sansheng_wall_clients", mode="desk") == 0)
+        now[0] += house.KEPT_S - 1
+        async with screen_at(wall.socket, DESK_TOKEN, mode="desk", stream=desk.stream, n=desk.n) as again:
+            assert (await again.next())["type"] != "snapshot"
+        await until(lambda: value_of(wall, "sansheng_wall_clients", mode="desk") == 0)
+        now[0] += house.KEPT_S + 1
+        await until(lambda: value_of(wall, "sansheng_wall_boards") == 1)  # the whole wall's own
+        async with screen_at(wall.socket, DESK_TOKEN, mode="desk", stream=desk.stream, n=desk.n) as late:
+            assert (await late.next())["type"] == "snapshot"
 
 
-async def test_a_token_is_made_where_none_is_set() -> None:
-    async with running_wall(token="") as wall, running_wall(token="") as other:
-        token = wall.address.partition("#token=")[2]
-        assert len(token) >= 20
-        assert token != other.address.partition("#token=")[2]
-        async with screen_at(wall.socket, token) as screen:
-            assert (await screen.next())["type"] == "snapshot"
+async def test_a_checkpoint_is_gone_on_from_and_rubbish_is_not() -> None:
+    async with running_wall() as wall, running_wall() as other:
+        wall.floor.begin()
+        wall.floor.say("call.offered", "c1")
+        wall.floor.alert(change("a1"))
+        stored = wall.source.sink.dump()
+        async with screen_at(other.socket) as screen:
+            other.source.sink.restart()
+            assert not other.source.sink.restore(b"rubbish")
+            assert other.source.sink.restore(stored)
+            other.source.sink.live()
+            await screen.until(lambda s: s.parts["status"]["feed"]["state"] == "live")
+            assert (screen.calls.keys(), screen.alerts.keys()) == ({"c1"}, {"a1"})
+
+
+async def test_texts_for_many_are_compressed_once_and_read_by_all() -> None:
+    async with running_wall() as wall, AsyncExitStack() as stack:
+        wall.floor.begin()
+        for i in range(50):
+            wall.floor.say("call.offered", f"c{i}")
+        screens = [await stack.enter_async_context(screen_at(wall.socket)) for _ in range(3)]
+        plain = await stack.enter_async_context(connect(wall.socket, proxy=None, compression=None))
+        ticket = await asyncio.to_thread(ticket_at, wall.base, TOKEN)
+        await plain.send(msgspec.json.encode({"type": "hello", "protocol": 2, "ticket": ticket}), text=True)
+        screens.append(Screen(plain))
+        for screen in screens:
+            assert len((await screen.next())["calls"]) == 50
+        wall.floor.alert(change("a1"))
+        for screen in screens:
+            await screen.until(lambda s: "a1" in s.alerts)
+
+
+def test_what_was_pressed_is_what_anybody_unpacks() -> None:
+    pressed, text = deflate.Pressed(), b'{"type":"change"}' * 100
+    for bits in (9, 15):
+        unpacked = zlib.decompressobj(wbits=-bits)
+        assert unpacked.decompress(pressed.of(text, bits) + b"\x00\x00\xff\xff") == text
+    assert pressed.of(text, 15) is pressed.of(bytes(bytearray(text)), 15)
+    for n in range(deflate.KEPT + 1):
+        pressed.of(b"%d" % n, 15)
+    assert pressed.size == deflate.KEPT
 
 
 async def test_nothing_personal_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -317,10 +378,16 @@ async def test_nothing_personal_reaches_the_log(caplog: pytest.LogCaptureFixture
         wall.floor.begin()
         wall.source.put("calls", b'{"type":"call.offered","caller":"13800138000","call":"c"}')
         wall.source.put("alerts", '{"agent_name":"王芳"}'.encode())
-        async with screen_at(wall.socket, "guess") as screen:
-            with suppress(ConnectionClosed):
-                await screen.socket.recv()
-    for secret in ("13800138000", "王芳", TOKEN, "guess"):
+        with pytest.raises(HTTPError):
+            await asyncio.to_thread(ticket_at, wall.base, "guess")
+        async with screen_at(wall.socket, DESK_TOKEN, mode="desk") as screen:
+            await screen.next()
+            wall.people.down = True
+            await screen.socket.send(
+                msgspec.json.encode({"type": "ask", "ask": 1, "what": "agent", "id": "101"}), text=True
+            )
+            await screen.socket.recv()
+    for secret in ("13800138000", "王芳", TOKEN, DESK_TOKEN, "guess", "101"):
         assert secret not in caplog.text
 
 
@@ -336,7 +403,21 @@ async def test_pages_carry_their_guards() -> None:
             assert headers["Content-Security-Policy"].startswith("default-src 'self';")
             assert headers["X-Content-Type-Options"] == "nosniff"
             assert headers["Referrer-Policy"] == "no-referrer"
-            assert headers["Cache-Control"] == "no-store"
+            assert headers["Cache-Control"] == "no-cache"
+
+
+async def test_each_address_is_its_page_and_a_file_is_sent_once() -> None:
+    async with running_wall() as wall:
+        for path in ("/desk", "/rules", "/alerts/a1", "/calls/c%2F1?at=1", "/agents/101"):
+            status, headers, body = await get(wall.base + path)
+            assert (status, body) == (200, (await get(wall.base + "/desk.html"))[2])
+        status, headers, body = await get(wall.base + "/vendor/lit-html.js")
+        assert status == 200
+        status, again, nothing = await get(wall.base + "/vendor/lit-html.js", **{"If-None-Match": headers["ETag"]})
+        assert (status, nothing, again["ETag"]) == (304, b"", headers["ETag"])
+        status, packed, data = await get(wall.base + "/vendor/lit-html.js", **{"Accept-Encoding": "gzip, br"})
+        assert (status, packed["Content-Encoding"], gzip.decompress(data)) == (200, "gzip", body)
+        assert packed["ETag"] != headers["ETag"]
 
 
 async def test_a_page_has_nothing_inline_and_names_no_other_host() -> None:
@@ -345,11 +426,36 @@ async def test_a_page_has_nothing_inline_and_names_no_other_host() -> None:
     assert "style=" not in page
     assert "<style" not in page
     assert "<script>" not in page
-    for file in static.iterdir():
+    for file in (file for kind in ("*.html", "*.js", "*.css", "*.svg") for file in static.rglob(kind)):
+        if "vendor" in file.parts:
+            continue  # not ours; the policy holds for it too
         text = file.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
         assert "http://" not in text
         assert "https://" not in text
         assert "innerHTML" not in text
+
+
+async def test_a_page_names_every_module_that_it_will_import() -> None:
+    def file(text: str) -> web.File:
+        return web.File("", "", text.encode())
+
+    found = web.with_needs(
+        {
+            "/page.html": file('<script type="module" src="/a.js"></script>'),
+            "/a.js": file('import { b } from "./deep/b.js";\nimport "/c.js";\nconst text = "import \'./no.js\'";\n'),
+            "/deep/b.js": file('import {\n  c,\n  d,\n} from "../c.js";\nexport * from "./d.js";\n'),
+            "/c.js": file('import { a } from "/a.js"; // a circle ends\n'),
+            "/deep/d.js": file('const later = () => import("/c.js");\nimport { x } from "/nowhere.js";\n'),
+            "/no.js": file('export const path = "/no.js";'),
+            "/small.js": file('import{a}from"./a.js";import{n}from"./no.js";export{a}from"/c.js";'),
+        }
+    )
+    assert found["/page.html"].needs == ("/a.js", "/c.js", "/deep/b.js", "/deep/d.js")
+    small = web.with_needs({**found, "/s.html": file('<script type="module" src="/small.js"></script>')})
+    assert set(small["/s.html"].needs) == {"/small.js", "/a.js", "/no.js", "/c.js", "/deep/b.js", "/deep/d.js"}
+    async with running_wall() as wall:
+        _, headers, _ = await get(wall.base + "/desk")
+        assert "</vendor/lit-html.js>; rel=modulepreload" in headers["Link"]
 
 
 async def test_other_paths_lead_nowhere() -> None:
@@ -378,13 +484,11 @@ async def test_healthz_says_whether_the_wall_is_live_and_why_not() -> None:
         assert (status, msgspec.json.decode(body)["reason"]) == (503, "no answer")
 
 
-async def test_a_port_in_use_and_an_unknown_timezone_are_said_at_once() -> None:
+async def test_a_port_in_use_is_said_at_once() -> None:
     async with running_wall() as wall:
         port = int(wall.base.rpartition(":")[2])
         with pytest.raises(OSError, match="in use"):
             await server.run(wall_settings(port=port))
-    with pytest.raises(ValueError, match=r"wall\.timezone: unknown timezone 'Mars/Olympus'"):
-        await server.run(wall_settings(timezone="Mars/Olympus"))
 
 
 async def test_a_source_that_ends_ends_the_wall() -> None:
@@ -392,14 +496,17 @@ async def test_a_source_that_ends_ends_the_wall() -> None:
         async def run(self, _sink: object) -> None:
             raise asyncio.CancelledError
 
+    source = ScriptedSource()
+    wall = server.WallServer(wall_settings(), Ending(), ScriptedRecords(source), ScriptedDesk(source))
     with pytest.raises(ExceptionGroup, match="unhandled errors"):
-        await server.WallServer(wall_settings(), Ending()).run()
+        await wall.run()
 
 
 async def test_it_ends_cleanly_and_tells_its_screens() -> None:
     async with running_wall() as wall:
         connection = await connect(wall.socket, proxy=None)
-        await connection.send(msgspec.json.encode({"type": "hello", "token": TOKEN}), text=True)
+        ticket = await asyncio.to_thread(ticket_at, wall.base, TOKEN)
+        await connection.send(msgspec.json.encode({"type": "hello", "protocol": 2, "ticket": ticket}), text=True)
         await connection.recv()
     with pytest.raises(ConnectionClosed):
         while True:
@@ -413,17 +520,21 @@ async def test_it_ends_cleanly_and_tells_its_screens() -> None:
 def kafka_settings(bootstrap: str, prefix: str) -> Settings:
     topics.apply(bootstrap, topics.specs(3, prefix))
     return Settings(
-        kafka=bootstrap, topic_prefix=prefix, partitions=3, wall={"port": 0, "token": TOKEN}, metrics={"wall": 0}
+        kafka=bootstrap,
+        topic_prefix=prefix,
+        partitions=3,
+        wall={"port": 0, "token": TOKEN, "desk_token": DESK_TOKEN},
+        metrics={"wall": 0},
     )
 
 
 @asynccontextmanager
 async def wall_on(settings: Settings) -> AsyncIterator[str]:
     """The real thing, as `sansheng wall` runs it; gives the websocket's address."""
-    address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(server.run(settings, ready=address.set_result))
+    entries: asyncio.Future[Entries] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(server.run(settings, ready=entries.set_result))
     try:
-        base = (await asyncio.wait_for(address, 10)).partition("/#")[0]
+        base = (await asyncio.wait_for(entries, 10)).wall.partition("/#")[0]
         yield base.replace("http", "ws", 1) + "/live"
     finally:
         task.cancel()
@@ -439,6 +550,20 @@ async def producer_at(settings: Settings) -> AsyncIterator[Callable[[str, bytes,
         yield lambda topic, key, value: producer.send_and_wait(settings.topic(topic), value, key)
     finally:
         await producer.stop()
+
+
+def audited(settings: Settings) -> list[Json]:
+    """All that the audit has."""
+    consumer = KafkaConsumer(
+        settings.topic("audit"),
+        bootstrap_servers=settings.bootstrap,
+        auto_offset_reset="earliest",
+        consumer_timeout_ms=2000,
+    )
+    try:
+        return [msgspec.json.decode(message.value) for message in consumer]
+    finally:
+        consumer.close()
 
 
 def offered(call: str) -> bytes:
@@ -481,6 +606,37 @@ async def test_two_walls_show_the_same(kafka: str, prefix: str) -> None:
         for screen in screens:
             await screen.until(lambda s: "c1" in s.calls)
         assert screens[0].calls == screens[1].calls
+
+
+async def test_a_verdict_at_one_wall_is_seen_at_the_other_and_a_page_comes_from_the_log(
+    kafka: str, prefix: str
+) -> None:
+    settings = await asyncio.to_thread(kafka_settings, kafka, prefix)
+    async with AsyncExitStack() as stack:
+        put = await stack.enter_async_context(producer_at(settings))
+        await put("calls", b"c1", offered("c1"))
+        await put("alerts", b"c1", alerts.render(change("a1", call="c1")))
+        here, there = [await stack.enter_async_context(wall_on(settings)) for _ in range(2)]
+        one = await stack.enter_async_context(screen_at(here, DESK_TOKEN, mode="desk"))
+        other = await stack.enter_async_context(screen_at(there))
+        for screen in (one, other):
+            await screen.until(lambda s: "a1" in s.alerts)
+        act = {"type": "act", "act": 1, "alert": "a1", "action": "claimed"}
+        ask = {"type": "ask", "ask": 2, "what": "alert", "id": "a1"}
+        for message in (act, ask):
+            await one.socket.send(msgspec.json.encode(message), text=True)
+        await other.until(lambda s: s.alerts["a1"].get("claimed", {}).get("id") == "desk")
+        heard: dict[str, Json] = {}
+        async with asyncio.timeout(30):
+            while not {"done", "answer"} <= heard.keys():
+                message = msgspec.json.decode(await one.socket.recv())
+                heard[message["type"]] = message
+        assert "problem" not in heard["done"]
+        page = heard["answer"]["page"]
+        assert (page["card"]["id"], page["call"]["id"], page["why_not"]) == ("a1", "c1", "rulebook")
+        await one.socket.close()
+        noted = await asyncio.to_thread(audited, settings)
+        assert [(e["by"], e["what"], e["id"]) for e in noted] == [("desk", "alert", "a1")]
 
 
 async def test_missing_topics_are_said_and_waited_for(kafka: str, prefix: str) -> None:

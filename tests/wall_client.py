@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from urllib.request import Request, urlopen
 
 from websockets.asyncio.client import ClientConnection, connect
+
+
+def ticket_at(base: str, token: str) -> str:
+    """A ticket for one websocket, as the page gets it. Raises urllib.error.HTTPError."""
+    request = Request(f"{base}/ticket", headers={"X-Sansheng": "1", "Authorization": f"Bearer {token}"})  # noqa: S310
+    with urlopen(request, timeout=10) as answer:  # noqa: S310 - our own server
+        ticket: str = json.loads(answer.read())["ticket"]
+    return ticket
 
 
 class Seen(NamedTuple):
@@ -27,15 +37,16 @@ class Screen:
     """Collects alert changes from snapshots and changes alike."""
 
     def __init__(self, port: int, token: str) -> None:
-        self._url, self._token = f"ws://127.0.0.1:{port}/live", token
+        self._base, self._token = f"127.0.0.1:{port}", token
         self._cards: dict[str, dict[str, Any]] = {}
         self.seen: list[Seen] = []
         self.last: dict[str, Any] = {}
 
     async def follow(self, enough: Callable[[list[Seen]], bool]) -> list[Seen]:
         """Watch until ``enough``; the caller limits the time."""
-        async with connect(self._url, proxy=None, max_size=None) as socket:
-            await socket.send(json.dumps({"type": "hello", "token": self._token, "protocol": 1}))
+        ticket = await asyncio.to_thread(ticket_at, f"http://{self._base}", self._token)
+        async with connect(f"ws://{self._base}/live", proxy=None, max_size=None) as socket:
+            await socket.send(json.dumps({"type": "hello", "protocol": 2, "ticket": ticket, "mode": "wall"}))
             await self._read(socket, enough)
         return self.seen
 
@@ -44,7 +55,7 @@ class Screen:
             message = json.loads(raw)
             now = time.time()
             self.last |= {k: v for k, v in (message.get("set") or message).items() if k in ("status", "counts")}
-            cards = message["alerts"] if message["type"] == "snapshot" else message.get("set", {}).get("alerts", [])
+            cards = (message.get("set") or message).get("alerts", [])
             for card in cards:
                 self._note(card, now)
             if enough(self.seen):

@@ -9,16 +9,21 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
+from dashboards.wall.desk import Audit
+from dashboards.wall.records import Recorded, UnavailableError
 from dashboards.wall.server import WallServer
 from dashboards.wall.source import Message, Sink, Topic
-from streams import alerts, events, heartbeat
+from streams import alerts, events, heartbeat, verdicts
 from streams.core import CallState, step
 from streams.events import Tick
 from streams.rulebook import book
 from streams.settings import Settings
+from streams.verdicts import Verdict
 
-TOKEN = "only-for-tests"  # noqa: S105 - says so itself
+#: Of wall mode, and of the desk.
+TOKEN, DESK_TOKEN = "only-for-tests", "only-for-the-desk"
 
 
 class ScriptedSource:
@@ -27,7 +32,7 @@ class ScriptedSource:
     def __init__(self) -> None:
         self.sink: Sink
         self.started = asyncio.Event()
-        self._offset = 0
+        self.log: list[Message] = []
 
     async def run(self, sink: Sink) -> None:
         self.sink = sink
@@ -35,9 +40,63 @@ class ScriptedSource:
         await asyncio.Event().wait()
 
     def put(self, topic: Topic, value: bytes, *, key: bytes = b"", logged_at: float | None = None) -> None:
-        self._offset += 1
         logged_at = time.time() if logged_at is None else logged_at
-        self.sink.take([Message(topic=topic, key=key, value=value, offset=self._offset, logged_at=logged_at)])
+        message = Message(topic=topic, key=key, value=value, offset=len(self.log), logged_at=logged_at)
+        self.log.append(message)
+        self.sink.take([message])
+
+
+class ScriptedRecords:
+    """The record of what the source was given. While ``down`` nothing can be read; ``gate`` holds reading up."""
+
+    def __init__(self, source: ScriptedSource) -> None:
+        self._source = source
+        self.down = False
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.asked: list[tuple[str, float, float | None]] = []
+
+    async def call(self, call: str, since: float, until: float | None) -> Recorded:
+        self.asked.append((call, since, until))
+        await self._reach()
+        mine = [m for m in self._source.log if m.topic == "calls" and m.key == call.encode()]
+        read = tuple(replace(events.parse(m.value), seq=m.offset, logged_at=m.logged_at) for m in mine)
+        return Recorded(read, len(self._source.log))
+
+    async def alert(self, alert_id: str) -> tuple[alerts.AlertChange, ...]:
+        await self._reach()
+        changes = [alerts.parse(m.value) for m in self._source.log if m.topic == "alerts"]
+        return tuple(change for change in changes if change.id == alert_id)
+
+    async def _reach(self) -> None:
+        await self.gate.wait()
+        if self.down:
+            raise UnavailableError("the script says so")
+
+
+class ScriptedDesk:
+    """Verdicts come back through the source, as from the broker. While ``down`` nothing is acknowledged."""
+
+    def __init__(self, source: ScriptedSource) -> None:
+        self._source = source
+        self.down = False
+        self.loops = True
+        self.verdicts: list[Verdict] = []
+        self.audits: list[Audit] = []
+
+    async def judge(self, verdict: Verdict) -> None:
+        self._reach()
+        self.verdicts.append(verdict)
+        if self.loops:
+            self._source.put("verdicts", verdicts.render(verdict), key=verdicts.key_of(verdict).encode())
+
+    async def audit(self, entry: Audit) -> None:
+        self._reach()
+        self.audits.append(entry)
+
+    def _reach(self) -> None:
+        if self.down:
+            raise UnavailableError("the script says so")
 
 
 class Floor:
@@ -75,6 +134,10 @@ class Floor:
         self.changes.append(change)
         self.source.put("alerts", alerts.render(change), key=change.call.encode())
 
+    def verdict(self, verdict: Verdict) -> None:
+        """Somebody at another wall did something."""
+        self.source.put("verdicts", verdicts.render(verdict), key=verdicts.key_of(verdict).encode())
+
     def _judge(self, event: events.AnyEvent) -> None:
         answer = step(self.book, self.states.get(event.call), event)
         self.states[event.call] = answer.state
@@ -104,18 +167,31 @@ def change(id_: str = "a1", state: str = "opened", severity: str = "warning", **
 
 
 def wall_settings(**wall: Any) -> Settings:
-    return Settings(wall={"port": 0, "token": TOKEN, **wall}, metrics={"wall": 0})
+    return Settings(wall={"port": 0, "token": TOKEN, "desk_token": DESK_TOKEN, **wall}, metrics={"wall": 0})
 
 
 class Running:
-    """A wall that serves, its scripted source and its floor."""
+    """A wall that serves, its scripted source, records and desk, and its floor."""
 
-    def __init__(self, server: WallServer, source: ScriptedSource) -> None:
+    def __init__(
+        self, server: WallServer, source: ScriptedSource, records: ScriptedRecords, people: ScriptedDesk
+    ) -> None:
         self.server, self.source, self.floor = server, source, Floor(source)
+        self.records, self.people = records, people
 
     @property
     def address(self) -> str:
-        return self.server.address
+        """Of wall mode, with its token."""
+        return self.server.entries.wall
+
+    @property
+    def desk(self) -> str:
+        """Of the desk, with its token."""
+        return self.server.entries.desk
+
+    def desk_of(self, token: str) -> str:
+        """The desk with the token of one of the users."""
+        return f"{self.base}/desk#token={token}"
 
     @property
     def base(self) -> str:
@@ -130,14 +206,15 @@ class Running:
 async def running_wall(clock: Callable[[], float] = time.time, **wall: Any) -> AsyncIterator[Running]:
     """A wall on a free port, fed by a script."""
     source = ScriptedSource()
-    server = WallServer(wall_settings(**wall), source, clock)
+    records, desk = ScriptedRecords(source), ScriptedDesk(source)
+    server = WallServer(wall_settings(**wall), source, records, desk, clock)
     task = asyncio.create_task(server.run())
     try:
         started = asyncio.create_task(source.started.wait())
         await asyncio.wait({started, task}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             task.result()
-        yield Running(server, source)
+        yield Running(server, source, records, desk)
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):

@@ -12,14 +12,19 @@ role           may
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
 
+from streams.settings import Team, WallSettings
 from streams.verdicts import Action
 
 Role = Literal["wall", "supervisor", "manager", "agent"]
-Right = Literal["pages", "snooze", "act"]
+#: The login of whoever shows the desk's own token, and of the televisions.
+DESK, TELEVISION = "desk", "wall"
 
 _ACTIONS: dict[Role, frozenset[Action]] = {
     "wall": frozenset(),
@@ -60,10 +65,10 @@ class User(Struct, frozen=True, omit_defaults=True):
 
 
 class Scope(Struct, frozen=True):
-    """What part of the floor somebody looks at. Empty: all of it.
+    """What part of the floor somebody looks at. Without a name: all of it.
 
     ``agents`` and ``queues`` are those of a team: a call belongs to it by its agents, or, while it
-    has none, by its queue.
+    has none, by its queue. A team that has neither sees nothing, not everything.
     """
 
     agents: frozenset[str] = frozenset()
@@ -73,10 +78,90 @@ class Scope(Struct, frozen=True):
     @property
     def is_all(self) -> bool:
         """Whether nothing is left out."""
-        return not self.agents and not self.queues
+        return not self.name and not self.agents and not self.queues
 
     def covers(self, agents: tuple[str, ...], queue: str) -> bool:
         """Whether a call or an alert with these people, waiting in that queue, belongs to it."""
         if self.is_all:
             return True
         return any(agent in self.agents for agent in agents) if agents else queue in self.queues
+
+
+def rights_of(user: User) -> tuple[str, ...]:
+    """The actions that the user's role allows, "snooze" and "pages"; what the page offers goes by it."""
+    also = (("snooze", user.may_snooze), ("pages", user.sees_pages))
+    return (*sorted(_ACTIONS[user.role]), *(name for name, may in also if may))
+
+
+def teams_of(user: User, teams: Mapping[str, Team]) -> tuple[str, ...]:
+    """The teams among which the user may choose."""
+    if user.role == "agent":
+        return ()
+    return user.teams if user.role == "supervisor" and user.teams else tuple(teams)
+
+
+def scope_of(user: User, teams: Mapping[str, Team], wanted: str = "") -> Scope:
+    """What the user sees: the ``wanted`` team where it is one of the own, else everything that is open to the user."""
+    if user.role == "agent":
+        return Scope(frozenset({user.agent}), name=user.login)
+    own = teams_of(user, teams)
+    if wanted in own:
+        return _scope((wanted,), teams)
+    return _scope(own, teams) if user.role == "supervisor" and user.teams else Scope()
+
+
+def _scope(names: tuple[str, ...], teams: Mapping[str, Team]) -> Scope:
+    known = [teams[name] for name in names if name in teams]
+    return Scope(
+        agents=frozenset(agent for team in known for agent in team.agents),
+        queues=frozenset(queue for team in known for queue in team.queues),
+        name="+".join(names),
+    )
+
+
+class Door:
+    """Knows everybody who may come in, by a token or by the name that a proxy gives."""
+
+    def __init__(self, settings: WallSettings) -> None:
+        """``settings`` with the tokens that were made for this run."""
+        self._header, self._proxies = settings.user_header, frozenset(settings.proxies)
+        self._users = {u.login: _user(u.login, u.name, u.role, u.teams, u.agent) for u in settings.users}
+        self._keys: list[tuple[bytes, User]] = [
+            (_digest(given.token.get_secret_value()), self._users[given.login])
+            for given in settings.users
+            if given.token.get_secret_value()
+        ]
+        if token := settings.token.get_secret_value():
+            self._keys.append((_digest(token), User(TELEVISION, "大屏", "wall")))
+        if token := settings.desk_token.get_secret_value():
+            self._keys.append((_digest(token), User(DESK, "值班主管", "supervisor")))
+
+    def by_token(self, token: str) -> User | None:
+        """Whose token it is. Takes as long for a nearly right one as for any other."""
+        found, digest = None, _digest(token)
+        for known, user in self._keys:
+            if hmac.compare_digest(known, digest):
+                found = user
+        return found
+
+    @property
+    def header(self) -> str:
+        """In which header a proxy names the user; "": no proxy is trusted."""
+        return self._header
+
+    def is_proxy(self, address: str) -> bool:
+        """Whether what comes from that address comes through a proxy that is trusted."""
+        return bool(self._header) and address.removeprefix("::ffff:") in self._proxies
+
+    def by_name(self, login: str) -> User | None:
+        """Whom a proxy named; to be asked only where ``is_proxy``."""
+        return self._users.get(login)
+
+
+def _user(login: str, name: str, role: Role, teams: tuple[str, ...], agent: str) -> User:
+    return User(login, name or login, role, teams, agent)
+
+
+def _digest(token: str) -> bytes:
+    """Of one length, so that comparing tells nothing of a token's."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

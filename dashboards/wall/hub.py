@@ -29,6 +29,12 @@ BEAT_S = 2.0
 GATHER_S = 0.1
 #: How many changes the log holds; a browser further behind is given a snapshot.
 LOG = 2000
+#: A snapshot's clock may be wrong by this, seconds; the next beat sets it right.
+SAME_S = 0.2
+
+#: Changes after the first number up to the second, as they are sent.
+_Encoded = tuple[int, int, bytes]
+_NOTHING: _Encoded = (-1, -1, b"")
 
 Send = Callable[[bytes], Awaitable[None]]
 
@@ -55,7 +61,8 @@ class Hub:
         self._told = 0  # the browsers have been woken for changes up to this one
         self._bell = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
-        self._encoded: tuple[int, int, bytes] = (-1, -1, b"")
+        self._encoded = _NOTHING
+        self._snapshot: tuple[tuple[str, int, float], bytes] = (("", -1, 0.0), b"")
 
     def publish(self, changes: Iterable[Change]) -> None:
         """Put consecutive changes into the log and see that they go out."""
@@ -72,12 +79,20 @@ class Hub:
     def restart(self, n: int) -> None:
         """Forget the log: every browser gets a snapshot, which is as of change ``n``."""
         self._log.clear()
-        self._stream, self._n = secrets.token_hex(4), n
+        self._stream, self._n, self._encoded = secrets.token_hex(4), n, _NOTHING
         self._ring()
 
-    async def feed(self, send: Send) -> None:
-        """Tell one browser everything, until it is cancelled or ``send`` raises; ``send`` may block."""
-        stream, n = "", -1
+    @property
+    def stream(self) -> str:
+        """The name of this numbering."""
+        return self._stream
+
+    async def feed(self, send: Send, stream: str = "", n: int = -1) -> None:
+        """Tell one browser everything after change ``n`` of ``stream``, which it says it has seen, or else a snapshot
+        and everything after that, until it is cancelled or ``send`` raises; ``send`` may block.
+        """
+        if stream != self._stream or not self._reaches(n):
+            stream, n = "", -1
         while True:
             message = self._next(stream, n)
             stream, n = self._stream, self._n
@@ -102,15 +117,26 @@ class Hub:
 
     def _next(self, stream: str, n: int) -> bytes:
         """The message for a browser that has seen change ``n`` of ``stream``."""
-        if stream != self._stream or n < self._n - len(self._log):
+        if stream != self._stream or not self._reaches(n):
             if stream == self._stream:
                 self._on_resync()
-            return self._say("snapshot", stream=self._stream, n=self._n, **self._stage.snapshot())
+            return self._whole()
         if n == self._n:
             return self._say("beat", n=n)
         if self._encoded[:2] != (n, self._n):
             self._encoded = (n, self._n, self._changes(n))
         return self._encoded[2]
+
+    def _reaches(self, n: int) -> bool:
+        """Whether the log can tell all that came after change ``n``."""
+        return self._n - len(self._log) <= n <= self._n
+
+    def _whole(self) -> bytes:
+        """When everybody wants it at once, after trouble, it is made once."""
+        key = (self._stream, self._n, asyncio.get_running_loop().time() // SAME_S)
+        if self._snapshot[0] != key:
+            self._snapshot = (key, self._say("snapshot", stream=self._stream, n=self._n, **self._stage.snapshot()))
+        return self._snapshot[1]
 
     def _changes(self, n: int) -> bytes:
         """What changed after ``n``, each thing once, as it is now."""

@@ -1,24 +1,32 @@
-"""Reads the wall's topics from Kafka: every partition, without a group, from the beginning of the day.
+"""Reads the wall's topics from Kafka: every partition, without a group.
 
-Each instance of the wall reads everything, so nothing is committed and walls scale by adding instances. After
-trouble the reading goes on where it stopped; where that place is gone (another broker, another log) the
-record is read anew. aiokafka itself never says that a broker is gone, it retries for ever: a probe asks for
-the end of each partition every ``PROBE_EVERY_S``.
+Each instance of the wall reads everything, so nothing is committed and walls scale by adding instances. It begins with
+the newest checkpoint that any of them has left (:mod:`dashboards.wall.kafka_checkpoints`) and reads what came after it;
+without one it reads calls from the beginning of the day, alerts and verdicts of seven days. After trouble the reading
+goes on where it stopped; where that place is gone (another broker, another log) it begins anew. aiokafka itself never
+says that a broker is gone, it retries for ever: a probe asks for the end of each partition every ``PROBE_EVERY_S``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import aclosing
 from datetime import tzinfo
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
+from dashboards.wall import checkpoint as states
+from dashboards.wall.kafka_checkpoints import FIND_S, KafkaCheckpoints
+from dashboards.wall.kafka_tools import STOP_TIMEOUT_S, new_consumer, stop
+from dashboards.wall.pieces import Checkpoint
 from dashboards.wall.source import TOPICS, Message, Sink, Topic
 from dashboards.wall.state import read_from
 from streams.settings import Settings
@@ -30,13 +38,17 @@ PROBE_EVERY_S = 2.0
 #: An answer that takes longer than this, seconds, is no answer.
 PROBE_TIMEOUT_S = 4.0
 CONNECT_TIMEOUT_S = 10.0
-STOP_TIMEOUT_S = 5.0
 #: Messages that wait in the broker while none arrive for this long, seconds: the fetcher is stuck.
 STUCK_AFTER_S = 15.0
 BACK_OFF_S = (0.5, 1.0, 2.0, 5.0)
 #: Heartbeats older than this, seconds, say nothing about now.
 HEARTBEATS_BACK_S = 60.0
+#: Alerts and verdicts of so long, seconds, make the figures of the rules; their topics keep no more.
+ALERTS_BACK_S = 7 * 86_400.0
 _BATCH = 500
+
+#: Walls of another version neither use nor wait for each other's checkpoints.
+KIND = f"wall {states.FORMAT}"
 
 Offsets = dict[TopicPartition, int]
 
@@ -46,13 +58,14 @@ class LostError(Exception):
 
 
 class KafkaSource:
-    """The three topics of one broker."""
+    """The topics of one broker."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
-        """``clock``: Unix seconds; says where the day begins."""
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time, *, kind: str = KIND) -> None:
+        """``clock``: Unix seconds; says where the day begins. ``kind``: which walls can use each other's states."""
         self._bootstrap, self._clock = settings.bootstrap, clock
         self._zone: tzinfo = ZoneInfo(settings.wall.timezone)
         self._topics: dict[str, Topic] = {settings.topic(name): name for name in TOPICS}
+        self._checkpoints = KafkaCheckpoints(settings, kind, clock)
         self._next: Offsets = {}
 
     async def run(self, sink: Sink) -> None:
@@ -78,25 +91,25 @@ class KafkaSource:
 
     async def _read(self, sink: Sink) -> None:
         partitions = await self._partitions()
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=200,
-            metadata_max_age_ms=30_000,
-        )
+        consumer = new_consumer(self._bootstrap)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await consumer.start()
                 consumer.assign(partitions)
-                await self._seek(consumer, partitions, sink)
+                consumer.pause(*partitions)  # or it would fetch from the beginning of everything meanwhile
+                first, end = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+            if self._next.keys() != set(partitions) or not _lies_in(self._next, first, end):
+                self._next = await self._begin(consumer, first, end, sink)
+            for partition, offset in self._next.items():
+                consumer.seek(partition, offset)
+            consumer.resume(*partitions)
             sink.reading()
             await self._follow(consumer, partitions, sink)
         finally:
-            await _stop(consumer)
+            await stop(consumer)
 
     async def _partitions(self) -> list[TopicPartition]:
-        """Every partition of the three topics. Raises LostError where a topic is missing."""
+        """Every partition of the topics. Raises LostError where a topic is missing."""
         client = AIOKafkaClient(bootstrap_servers=self._bootstrap)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -110,41 +123,86 @@ class KafkaSource:
             raise LostError(f"topics missing: {', '.join(missing)} (run `sansheng topics apply`)")
         return [TopicPartition(topic, number) for topic, numbers in found.items() for number in sorted(numbers)]
 
-    async def _seek(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition], sink: Sink) -> None:
-        """Go on where the reading stopped, or begin with the day."""
-        first = await consumer.beginning_offsets(partitions)
-        end = await consumer.end_offsets(partitions)
-        if self._next.keys() != set(partitions) or any(not first[p] <= self._next[p] <= end[p] for p in partitions):
-            sink.restart()
-            found = await consumer.offsets_for_times({p: self._from_ms(p.topic) for p in partitions})
-            self._next = {p: found[p].offset if found.get(p) else end[p] for p in partitions}
-        for partition, offset in self._next.items():
-            consumer.seek(partition, offset)
+    async def _begin(self, consumer: AIOKafkaConsumer, first: Offsets, end: Offsets, sink: Sink) -> Offsets:
+        """Give ``sink`` the newest checkpoint that it takes, and say from where to read on."""
+        self._next = {}
+        sink.restart()
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            found = await consumer.offsets_for_times({p: self._from_ms(p.topic) for p in end})
+        starts = {p: found[p].offset if found.get(p) else end[p] for p in end}
+        try:
+            async with asyncio.timeout(FIND_S):
+                return starts | await self._restored(consumer, first, sink)
+        except TimeoutError:
+            log.warning("no checkpoint found within %g s; everything is read", FIND_S)
+            sink.restart()  # it may have been restored, and only the end of the search came too late
+            return starts
+
+    async def _restored(self, consumer: AIOKafkaConsumer, first: Offsets, sink: Sink) -> Offsets:
+        """Where the checkpoint leads, but for heartbeats, of which only the newest matter; empty: there is none."""
+        async with aclosing(self._checkpoints.newest_first()) as checkpoints:
+            async for checkpoint in checkpoints:
+                places, end = self._places(checkpoint), await consumer.end_offsets(list(first))  # it may be new
+                age_s = self._clock() - checkpoint.at
+                if places.keys() != {p for p in end if self._topics[p.topic] != "heartbeats"}:
+                    log.warning("checkpoint of %.0f s ago passed over: of other partitions", age_s)
+                elif not _lies_in(places, first, end):
+                    log.warning("checkpoint of %.0f s ago passed over: of another log", age_s)
+                elif not _restore(sink, checkpoint.state):
+                    log.warning("checkpoint of %.0f s ago passed over: the wall cannot use it", age_s)
+                else:
+                    log.info("begun with a checkpoint of %.0f s ago", age_s)
+                    return places
+        return {}
+
+    def _places(self, checkpoint: Checkpoint) -> Offsets:
+        topics = {name: topic for topic, name in self._topics.items() if name != "heartbeats"}
+        return {
+            TopicPartition(topics[name], number): offset
+            for name, offsets in checkpoint.offsets.items()
+            if name in topics
+            for number, offset in enumerate(offsets)
+        }
+
+    def _offsets(self) -> dict[str, list[int]]:
+        """As a checkpoint has them."""
+        offsets: dict[str, list[int]] = {}
+        for partition in sorted(p for p in self._next if self._topics[p.topic] != "heartbeats"):
+            offsets.setdefault(self._topics[partition.topic], []).append(self._next[partition])
+        return offsets
 
     def _from_ms(self, topic: str) -> int:
         now = self._clock()
-        if self._topics[topic] == "heartbeats":
-            return int((now - HEARTBEATS_BACK_S) * 1000)
-        return int(read_from(now, self._zone) * 1000)
+        back = {"heartbeats": now - HEARTBEATS_BACK_S, "calls": read_from(now, self._zone)}
+        return int(back.get(self._topics[topic], now - ALERTS_BACK_S) * 1000)
 
     async def _follow(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition], sink: Sink) -> None:
         """Hand over everything, for ever. Raises LostError when the broker is gone."""
         target: Offsets | None = await self._ends(consumer, partitions)
         moved_at = probe_at = time.monotonic()
-        while True:
-            batches = await consumer.getmany(timeout_ms=200, max_records=_BATCH)
-            for partition, records in batches.items():
-                sink.take([self._message(r) for r in records])
-                self._next[partition] = records[-1].offset + 1
-                moved_at = time.monotonic()
-            if target and all(self._next[p] >= end for p, end in target.items()):
-                target = None
-                sink.live()
-            if time.monotonic() - probe_at >= PROBE_EVERY_S:
-                ends = await self._ends(consumer, partitions)
-                probe_at = time.monotonic()
-                if probe_at - moved_at > STUCK_AFTER_S and any(self._next[p] < end for p, end in ends.items()):
-                    raise LostError("messages wait in the broker but none arrive")
+        async with _Aside() as aside:
+            while True:
+                if await self._hand_over(consumer, sink):
+                    moved_at = time.monotonic()
+                if target and all(self._next[p] >= end for p, end in target.items()):
+                    target = None
+                    sink.live()
+                    gc.freeze()  # looking through a day's calls for garbage would hold up the loop each time
+                    aside.start(self._checkpoints.keep(lambda: (self._offsets(), sink.dump())))
+                if time.monotonic() - probe_at >= PROBE_EVERY_S:
+                    ends = await self._ends(consumer, partitions)
+                    probe_at = time.monotonic()
+                    if probe_at - moved_at > STUCK_AFTER_S and any(self._next[p] < end for p, end in ends.items()):
+                        raise LostError("messages wait in the broker but none arrive")
+
+    async def _hand_over(self, consumer: AIOKafkaConsumer, sink: Sink) -> bool:
+        """Hand over what has arrived; False: nothing did, for a moment."""
+        batches = await consumer.getmany(timeout_ms=200, max_records=_BATCH)
+        for partition, records in batches.items():
+            sink.take([self._message(r) for r in records])
+            self._next[partition] = records[-1].offset + 1
+        await asyncio.sleep(0)  # getmany does not let others run while it has something
+        return bool(batches)
 
     async def _ends(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> Offsets:
         """The end of each partition, asked of the broker: the proof that it is there."""
@@ -169,13 +227,37 @@ class KafkaSource:
         )
 
 
-async def _stop(consumer: AIOKafkaConsumer) -> None:
-    """Stop, but do not wait for ever for a broker that is gone, nor take its troubles for ours."""
+class _Aside:
+    """At most one task beside the reading, which ends with it."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._task = asyncio.create_task(work)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task:
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=STOP_TIMEOUT_S)
+
+
+def _restore(sink: Sink, state: bytes) -> bool:
+    """Without the collector of garbage, which would look through all of it again and again as it grows."""
+    gc.disable()
     try:
-        async with asyncio.timeout(STOP_TIMEOUT_S):
-            await consumer.stop()
-    except asyncio.CancelledError:
-        if is_cancelled():
-            raise
-    except (TimeoutError, KafkaError, OSError) as error:
-        log.debug("consumer did not stop: %s", error)
+        return sink.restore(state)
+    except Exception as error:  # one bad checkpoint must not keep every wall from starting for a day
+        log.error("the wall failed over a checkpoint: %s", type(error).__name__)
+        sink.restart()
+        return False
+    finally:
+        gc.enable()
+
+
+def _lies_in(places: Offsets, first: Offsets, end: Offsets) -> bool:
+    """Whether the broker still, or already, has each of these offsets."""
+    return all(first[p] <= offset <= end[p] for p, offset in places.items())

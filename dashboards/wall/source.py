@@ -5,13 +5,13 @@ The real source is :mod:`dashboards.wall.kafka_source`; tests feed the wall from
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 from msgspec import Struct
 
-Topic = Literal["calls", "alerts", "heartbeats"]
-TOPICS: tuple[Topic, ...] = ("calls", "alerts", "heartbeats")
+Topic = Literal["calls", "alerts", "verdicts", "heartbeats"]
+TOPICS: tuple[Topic, ...] = ("calls", "alerts", "verdicts", "heartbeats")
 
 
 class Message(Struct, frozen=True):
@@ -25,10 +25,27 @@ class Message(Struct, frozen=True):
 
 
 class Sink(Protocol):
-    """What a source calls, always from the event loop; nothing here blocks or raises."""
+    """What a source calls, always from the event loop; nothing here blocks or raises::
+
+        restart ─▶ restore? ─▶ reading ─▶ take … ─▶ live ─▶ take … dump … ─▶ gone ─▶ reading ─▶ take …
+
+    The past comes partition by partition: a verdict may be taken before its alert, an alert before its call. What
+    lies behind a checkpoint comes once; without one, calls come from midnight, alerts and verdicts of seven days.
+    """
 
     def restart(self) -> None:
-        """The record is read anew from the beginning of the day: forget everything."""
+        """The record is read anew: forget everything."""
+
+    def restore(self, state: bytes) -> bool:
+        """Become what ``dump`` once gave, here or in another wall. False: unreadable, of another version or of other
+        settings; everything is as after ``restart`` then. Follows upon ``restart``, perhaps several times.
+        """
+
+    def dump(self) -> bytes | Callable[[], bytes]:
+        """All that was taken so far, in a form for ``restore``. Only asked for while live.
+
+        Where packing it takes long: what packs it as it is at this moment, to be called in a thread.
+        """
 
     def reading(self) -> None:
         """Connected; what comes now is the past, until ``live``."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -17,11 +16,11 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer
 from msgspec import Struct
-from pydantic import SecretStr
 
 from streams import heartbeat
-from streams.settings import Settings
+from streams.settings import Settings, WallSettings
 from streams.shell import topics
+from streams.shell.entries import entries, with_tokens, without_given
 from streams.shell.kafka import EmbeddedKafka, running
 from streams.shell.running import UnreadyError, die_with, make_private, port_trouble
 
@@ -184,9 +183,8 @@ async def run(
     Raises:
         UnreadyError: the broker cannot be had, or a port is taken; the text says the mend.
     """
-    if not settings.wall.token.get_secret_value():
-        wall = settings.wall.model_copy(update={"token": SecretStr(secrets.token_urlsafe(24))})
-        settings = settings.model_copy(update={"wall": wall})
+    given = settings.wall
+    settings = settings.model_copy(update={"wall": with_tokens(given)})
     _free_ports(_ports(settings))
     make_private(settings.run_dir)
     check = await begin_check(settings)  # while the broker starts
@@ -203,7 +201,7 @@ async def run(
             group.create_task(_tell_health(settings, say))
             if broker:
                 group.create_task(_watch(broker, say))
-            await _tell_address(settings, say)
+            await _tell_addresses(settings, given, say)
             if beside:
                 group.create_task(beside(hears))
     finally:
@@ -286,13 +284,13 @@ async def _tell_health(settings: Settings, say: Say) -> None:
                 told[who] = news
 
 
-async def _tell_address(settings: Settings, say: Say) -> None:
-    """Say where the wall is as soon as it answers."""
+async def _tell_addresses(settings: Settings, given: WallSettings, say: Say) -> None:
+    """Say where the wall and the desk are as soon as they answer; of ``given`` tokens only whose they are."""
     host, port = settings.wall.host, settings.wall.port
     while not await _answers(host, port):  # noqa: ASYNC110 - another process's port gives no event to wait for
         await asyncio.sleep(0.2)
-    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
-    say(f"\nthe wall: http://{shown}:{port}/#token={settings.wall.token.get_secret_value()}\n")
+    shown = without_given(entries(settings.wall, port), given)
+    say(f"\nthe wall: {shown.wall}\nthe desk: {shown.desk}\n")
     say(f"logs: {settings.run_dir / 'logs'}   stop: Ctrl-C\n")
 
 

@@ -1,0 +1,254 @@
+"""What people read: the page of an alert, of a call, of an agent's day, and the lines of a call as they come.
+
+Owns who may read what, and that nothing is shown before the audit says who saw it. Knows no sockets and no Kafka::
+
+    page:    may the role ─▶ is it known ─▶ record ─▶ is it in the scope ─▶ page (in a thread) ─▶ audit ─▶ answer
+    follow:  listen live ─▶ record up to now ─▶ is it in the scope ─▶ audit ─▶ record, then live from its next offset
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Iterable
+from datetime import datetime
+from typing import Any, Literal
+
+from msgspec.structs import replace
+
+from dashboards.wall.access import Scope, User, scope_of
+from dashboards.wall.books import Books
+from dashboards.wall.course import Course
+from dashboards.wall.course import News as Fresh
+from dashboards.wall.desk import Audit, Desk, Opened
+from dashboards.wall.house import House
+from dashboards.wall.pages import AgentPage, AlertPage, CallPage, agents_of, alert_page, call_page
+from dashboards.wall.protocol import Ask
+from dashboards.wall.records import Recorded, Records, UnavailableError
+from dashboards.wall.views import Card, Person
+from streams.alerts import AlertChange
+from streams.core import SILENT_S
+from streams.rulebook import book
+from streams.rulebook.book import Rulebook, RulebookError
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Problem = Literal["unknown", "not_allowed", "unavailable", "busy"]
+Page = AlertPage | CallPage | AgentPage
+
+#: Pages that are being made at the same time; more are "busy".
+MOST_AT_ONCE = 16
+#: Live lines go out so often at most, seconds.
+LINES_EVERY_S = 0.25
+#: A record that cannot be read is tried again after this long, seconds, by who follows a call.
+AGAIN_S = 5.0
+#: Where nobody says when a call was, it is looked for so far back, seconds: first a day, then a week.
+_BACK_S = (86_400.0, 7 * 86_400.0)
+
+
+class Reading:
+    """Makes pages for those who may see them."""
+
+    def __init__(
+        self, house: House, records: Records, desk: Desk, settings: Settings, clock: Callable[[], float]
+    ) -> None:
+        """``clock``: Unix seconds."""
+        self._house, self._records, self._desk, self._clock = house, records, desk, clock
+        self._teams, self._settings = settings.wall.teams, settings
+        users = {user.agent for user in settings.wall.users if user.agent}
+        self._known_agents = users.union(*(team.agents for team in settings.wall.teams.values()))
+        self._books: Books | None = None  # read when somebody asks why: it takes a second, and a wall is to be up soon
+        self._under_way = 0
+
+    async def page(self, user: User, ask: Ask) -> Page | Problem:
+        """The page, or what is in the way."""
+        if not user.sees_pages:
+            return "not_allowed"
+        if self._under_way >= MOST_AT_ONCE:
+            return "busy"
+        self._under_way += 1
+        try:
+            return await self._page(user, ask)
+        except UnavailableError as error:
+            log.warning("a page was not made: %s", error)
+            return "unavailable"
+        except Exception as error:  # whoever asked must hear; what went wrong may hold what is personal
+            log.error("a page was not made: %s in %s", type(error).__name__, _where(error))
+            return "unavailable"
+        finally:
+            self._under_way -= 1
+
+    async def _page(self, user: User, ask: Ask) -> Page | Problem:
+        scope = scope_of(user, self._teams)
+        if ask.what == "alert":
+            page: Page | Problem = await self._alert(scope, ask.id)
+        elif ask.what == "call":
+            page = await self._call(scope, ask.id, ask.at)
+        else:
+            page = self._agent(scope, ask.id)
+        if not isinstance(page, str):
+            await self._note(user, ask.what, ask.id)
+        return page
+
+    async def _alert(self, scope: Scope, alert: str) -> AlertPage | Problem:
+        wall = self._house.wall
+        card = wall.card(alert)
+        if card is None:
+            return "unknown"
+        if not _covers(scope, card):
+            return "not_allowed"
+        beside = _visible(scope, wall.alerts_of(card.call))
+        earlier = wall.earlier(card.agent.id, card.rule, card.opened_at) if card.agent else []
+        recorded, own, others = await asyncio.gather(
+            self._recorded(card.call, card.opened_at),
+            self._records.alert(alert),
+            self._changes(each.id for each in beside if each.id != alert),
+        )
+        if not own:
+            return "unknown"
+        cards = {each.id: each for each in (*beside, *_visible(scope, earlier), card)}.values()
+        found = await asyncio.to_thread(self._book, own[0].rulebook)
+        changes, standing = [*own, *others], wall.standing(alert)
+        page = await asyncio.to_thread(
+            alert_page, alert, changes, recorded.events, cards, standing, found, self._clock()
+        )
+        if page is None:
+            return "unknown"
+        call = page.call
+        if call and not scope.covers(tuple(each.id for each in call.agents), call.queue):
+            # a phone that was not answered: others' talk is not this agent's
+            return replace(page, call=replace(call, lines=(), talk=()))
+        return page
+
+    async def _call(self, scope: Scope, call: str, at: float | None) -> CallPage | Problem:
+        cards = _visible(scope, self._house.wall.alerts_of(call))
+        recorded = await self._recorded(call, at)
+        changes = await self._changes(card.id for card in cards)
+        page = await asyncio.to_thread(call_page, call, recorded.events, changes, cards, self._clock())
+        if page is None:
+            return "unknown"
+        return page if scope.covers(tuple(each.id for each in page.agents), page.queue) else "not_allowed"
+
+    def _agent(self, scope: Scope, agent: str) -> AgentPage | Problem:
+        if not scope.is_all and agent not in scope.agents:
+            return "not_allowed"
+        wall = self._house.wall
+        calls, alerts = wall.call_lines(agent), wall.alerts_of_agent(agent)
+        if not calls and not alerts and agent not in self._known_agents:
+            return "unknown"
+        day = datetime.fromtimestamp(wall.midnight, wall.zone).date().isoformat()
+        return AgentPage(Person(agent, wall.name_of(agent)), day, tuple(calls[::-1]), tuple(alerts[::-1]))
+
+    async def _recorded(self, call: str, at: float | None) -> Recorded:
+        """What was logged of a call that went on ``at`` some time; None: nobody knows when."""
+        span = self._house.wall.when(call)
+        if span is None and at is not None:
+            span = (at - SILENT_S, at + SILENT_S)
+        if span is not None:
+            return await self._records.call(call, *span)
+        recorded = Recorded()
+        for back_s in _BACK_S:
+            recorded = await self._records.call(call, self._clock() - back_s, None)
+            if recorded.events:
+                break
+        return recorded
+
+    async def _changes(self, alerts: Iterable[str]) -> list[AlertChange]:
+        """Every change of these alerts; they are marks beside words, so what cannot be read now is left out."""
+        found = await asyncio.gather(*(self._records.alert(each) for each in alerts), return_exceptions=True)
+        return [change for each in found if not isinstance(each, BaseException) for change in each]
+
+    def _book(self, version: str) -> Rulebook | None:
+        """The rulebook of that version; None: it is lost. Blocks."""
+        if self._books is None:
+            self._books = Books(_current(self._settings), self._settings.run_dir / "rulebooks")
+        return self._books.of(version)
+
+    async def _note(self, user: User, what: Opened, of: str) -> None:
+        await self._desk.audit(Audit(by=user.login, role=user.role, what=what, id=of, at=self._clock()))
+
+    async def follow(self, user: User, call: str) -> AsyncGenerator[dict[str, Any]]:
+        """Lines, spans and talk of a call: first all, then what is new; or once what is in the way."""
+        scope = scope_of(user, self._teams)
+        with self._house.following(call) as heard:
+            while isinstance(course := await self._begun(user, scope, call), str):
+                yield {"lines": (), "problem": course}
+                if course != "unavailable":
+                    return
+                await asyncio.sleep(AGAIN_S)
+            while True:
+                heard.bell.clear()
+                for event in heard.events:
+                    course.take(event)  # what the record had already it knows by the offset
+                for change in heard.changes:
+                    if scope.covers((change.agent,) if change.agent else (), change.queue or ""):
+                        course.mark(change)
+                heard.events.clear()
+                heard.changes.clear()
+                if not self._is_in(scope, course):  # another agent has answered, or it went to another team
+                    yield {"lines": (), "problem": "not_allowed"}
+                    return
+                if fresh := course.news(self._clock()):
+                    yield _lines(fresh)
+                    await asyncio.sleep(LINES_EVERY_S)
+                await heard.bell.wait()
+
+    def _is_in(self, scope: Scope, course: Course) -> bool:
+        call = course.call(self._clock())
+        return call is not None and scope.covers(agents_of(call), call.queue or "")
+
+    async def _begun(self, user: User, scope: Scope, call: str) -> Course | Problem:
+        """The call up to now."""
+        if not user.sees_pages:
+            return "not_allowed"
+        cards = _visible(scope, self._house.wall.alerts_of(call))
+        try:
+            span = self._house.wall.when(call)
+            recorded = await self._records.call(call, span[0], None) if span else await self._recorded(call, None)
+            course = Course(call)
+            for event in recorded.events:
+                course.take(event)
+            if course.call(self._clock()) is None:
+                return "unknown"
+            if not self._is_in(scope, course):
+                return "not_allowed"
+            for change in await self._changes(card.id for card in cards):
+                course.mark(change)
+            await self._note(user, "lines", call)
+        except UnavailableError:
+            return "unavailable"
+        return course
+
+
+def _current(settings: Settings) -> Rulebook:
+    """Faults in an overlay are the detector's to tell."""
+    try:
+        return book.load(settings.rulebook)
+    except RulebookError:
+        return book.load()
+
+
+def _covers(scope: Scope, card: Card) -> bool:
+    return scope.covers((card.agent.id,) if card.agent else (), card.queue)
+
+
+def _visible(scope: Scope, cards: Iterable[Card]) -> list[Card]:
+    return [card for card in cards if _covers(scope, card)]
+
+
+def _lines(fresh: Fresh) -> dict[str, Any]:
+    told: dict[str, Any] = {"lines": fresh.lines}
+    if fresh.talk:
+        told["talk"] = fresh.talk
+    if fresh.spans is not None:
+        told["spans"] = fresh.spans
+    return told
+
+
+def _where(error: BaseException) -> str:
+    """File and line at which it was raised, without what was in the variables."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else "?"

@@ -1,0 +1,213 @@
+"""One browser on the websocket, from its greeting to its end (protocol 2, ``docs/wall.md``).
+
+Owns the order of things, how much a browser may ask at once, and close codes. What is answered comes from elsewhere::
+
+    hello ─▶ welcome ─▶ ┬ feed: snapshot, changes, beats     (the hub's pace, the browser's own)
+                        ├ listen: ask ─▶ answer, act ─▶ done (each its own task, acts in order)
+                        └ follow: lines                     (one call at a time)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager, aclosing
+from typing import Any, Protocol
+
+import msgspec
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from dashboards.wall.access import Scope, User, rights_of, scope_of, teams_of
+from dashboards.wall.acts import Acts
+from dashboards.wall.hub import Hub
+from dashboards.wall.protocol import Act, Ask, Follow, Hello, Mode, Pace, Quiet, Said, parse, parse_hello
+from dashboards.wall.reading import Reading
+from streams.settings import Team
+
+log = logging.getLogger(__name__)
+
+#: Close codes; 1001 is the server's own end, 1009 a message that is too long.
+NOT_ALLOWED, UNEXPECTED, FULL, AGAIN = 4401, 4400, 4429, 4408
+#: A browser shows who it is this often, seconds: somebody whom the proxy lets in no longer is out by then.
+LASTS_S = 8 * 3600.0
+#: The greeting comes soon, seconds.
+HELLO_S = 5.0
+#: A wrong ticket costs this long, seconds.
+REFUSE_AFTER_S = 0.5
+#: Questions and verdicts of one browser that are being answered at the same time; more are "busy".
+MOST_AT_ONCE = 4
+
+
+class TurnedAway(Exception):  # noqa: N818 - no error of ours
+    """The browser is to go, with that close code and reason."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        """``reason`` is a label of the metric, and never personal."""
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+
+
+class Place(Protocol):
+    """What a session needs of the wall: who stands behind a ticket, and where they look."""
+
+    teams: Mapping[str, Team]
+    acts: Acts
+    reading: Reading
+
+    def take_ticket(self, ticket: str) -> User | None:
+        """Whose ticket it is, once."""
+
+    def seat(self, mode: Mode, scope: Scope) -> AbstractContextManager[Hub]:
+        """The board of that mode and scope, for as long as somebody looks."""
+
+    def stamp(self) -> dict[str, Any]:
+        """``now`` and ``last_event_at``."""
+
+    def count(self, name: str, *labels: str) -> None:
+        """Add to a metric."""
+
+
+class Session:
+    """One browser."""
+
+    def __init__(self, socket: ServerConnection, place: Place) -> None:
+        """``socket``: after the handshake."""
+        self._socket, self._place = socket, place
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._in_order = asyncio.Lock()
+        self._follow: asyncio.Task[None] | None = None
+        self._user: User
+        self._scope: Scope
+
+    async def run(self, on_mode: Callable[[Mode], AbstractContextManager[None]]) -> None:
+        """Until the browser goes, or is turned away; ``on_mode`` is entered while it is connected."""
+        try:
+            hello = await self._greeted()
+            with on_mode(hello.mode):
+                await self._serve(hello)
+        except TurnedAway as away:
+            self._place.count("sansheng_wall_refused_total", away.reason)
+            await self._socket.close(away.code, away.reason)
+        except ConnectionClosed:
+            pass
+
+    async def _greeted(self) -> Hello:
+        """Raises TurnedAway where nobody may come in so."""
+        try:
+            async with asyncio.timeout(HELLO_S):
+                hello = parse_hello(await self._socket.recv())
+        except (TimeoutError, msgspec.MsgspecError, UnicodeDecodeError):
+            hello = None
+        user = self._place.take_ticket(hello.ticket) if hello else None
+        if hello is None or user is None:
+            await asyncio.sleep(REFUSE_AFTER_S)
+            raise TurnedAway(NOT_ALLOWED, "ticket")
+        if hello.mode == "desk" and not user.sees_pages:
+            raise TurnedAway(NOT_ALLOWED, "role")
+        self._user = user
+        return hello
+
+    async def _serve(self, hello: Hello) -> None:
+        teams = self._place.teams
+        self._scope = scope_of(self._user, teams, hello.team)
+        await self._tell(
+            "welcome",
+            you=self._user,
+            can=rights_of(self._user),
+            teams=teams_of(self._user, teams),
+            team=hello.team if self._scope.name == hello.team else "",
+            queues=sorted(scope_of(self._user, teams).queues),
+        )
+        with self._place.seat(hello.mode, self._scope) as hub:
+            feed = asyncio.create_task(hub.feed(self._send, hello.stream, hello.n))
+            listen = asyncio.create_task(self._listen())
+            try:
+                done, _ = await asyncio.wait({feed, listen}, timeout=LASTS_S, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()  # the browser has gone, most of the time
+                await self._socket.close(AGAIN, "again")
+            finally:
+                await _end({feed, listen, *self._tasks, *([self._follow] if self._follow else [])})
+
+    async def _listen(self) -> None:
+        pace = Pace(time.monotonic())
+        while True:
+            message = await self._socket.recv()
+            if not pace.allows(time.monotonic()):
+                raise TurnedAway(UNEXPECTED, "rate")
+            try:
+                said = parse(message)
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                raise TurnedAway(UNEXPECTED, "unexpected") from None
+            await self._hear(said)
+
+    async def _hear(self, said: Said) -> None:
+        if isinstance(said, Follow):
+            await self._turn_to(said.call)
+        elif len(self._tasks) >= MOST_AT_ONCE:
+            await self._refuse(said)
+        else:
+            self._begin(self._answer(said) if isinstance(said, Ask) else self._do(said))
+
+    async def _refuse(self, said: Ask | Act | Quiet) -> None:
+        if isinstance(said, Ask):
+            self._place.count("sansheng_wall_pages_total", said.what, "busy")
+            await self._tell("answer", ask=said.ask, problem="busy")
+        else:
+            await self._tell("done", act=said.act, problem="unavailable")
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(_guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, ask: Ask) -> None:
+        answer = await self._place.reading.page(self._user, ask)
+        self._place.count("sansheng_wall_pages_total", ask.what, answer if isinstance(answer, str) else "shown")
+        await self._tell("answer", ask=ask.ask, **{"problem" if isinstance(answer, str) else "page": answer})
+
+    async def _do(self, said: Act | Quiet) -> None:
+        async with self._in_order:  # who claims and then resolves means it so
+            acts = self._place.acts
+            problem = await (acts.act(self._user, said) if isinstance(said, Act) else acts.snooze(self._user, said))
+        action = said.action if isinstance(said, Act) else "snoozed"
+        self._place.count("sansheng_wall_acts_total", action, problem or "done")
+        await self._tell("done", act=said.act, **({"problem": problem} if problem else {}))
+
+    async def _turn_to(self, call: str) -> None:
+        if self._follow:
+            await _end({self._follow})
+            self._follow = None
+        if call:
+            self._follow = asyncio.create_task(_guarded(self._lines(call)))
+
+    async def _lines(self, call: str) -> None:
+        async with aclosing(self._place.reading.follow(self._user, call)) as told:
+            async for lines in told:
+                await self._tell("lines", call=call, **lines)
+
+    async def _tell(self, kind: str, **what: Any) -> None:
+        await self._send(msgspec.json.encode({"type": kind, **self._place.stamp(), **what}))
+
+    async def _send(self, message: bytes) -> None:
+        """Blocks while the browser does not read."""
+        await self._socket.send(message, text=True)
+
+
+async def _guarded(work: Coroutine[Any, Any, None]) -> None:
+    """What goes wrong beside the feed ends nothing else; the browser asks again."""
+    try:
+        await work
+    except ConnectionClosed:
+        pass
+    except Exception as error:  # its text may hold what is personal
+        log.error("a browser was not answered: %s", type(error).__name__)
+
+
+async def _end(tasks: set[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
