@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import shutil
 import sys
 import time
@@ -10,7 +11,9 @@ from pathlib import Path
 
 from playwright.async_api import Page, async_playwright
 
-from tests.wall_script import Floor, Running, running_wall
+from streams.alerts import AlertChange
+from streams.verdicts import Action, Judgement, Snooze
+from tests.wall_script import Floor, Running, change, running_wall
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -104,6 +107,85 @@ class Morning:
         self.over(3, "售后", "106", rang=5, lasted=97)
         self.floor.wait(self.now)
 
+    def people(self) -> None:
+        """One supervisor is on the longest hold, another has snoozed a rule; some of yesterday's alerts were wrong."""
+        for n in range(14):
+            alert = change(f"old{n}", call=f"old{n}", at=self.now - 90_000, agent="113", agent_name="")
+            self.floor.alert(alert)
+            self.floor.verdict(judged(alert, "resolved" if n % 5 else "false_alarm", self.now - 80_000))
+        rule, since, until = "repeat-caller", self.now - 900, self.now + 2700
+        self.floor.verdict(Snooze(id="s", rule=rule, queue="", until=until, by="wang", by_name="王班长", at=since))
+        for n in range(3):
+            self.floor.alert(change(f"hushed{n}", call=f"hushed{n}", rule=rule, title="同一客户再次来电"))
+        longest = next(c for c in self.floor.changes if c.rule == "long-hold" and c.severity == "critical")
+        self.floor.verdict(judged(longest, "claimed", self.now - 40))
+
+
+def judged(alert: AlertChange, action: Action, at: float) -> Judgement:
+    """What supervisor Li did with it."""
+    return Judgement(
+        id=f"{alert.id} {action}",
+        alert=alert.id,
+        call=alert.call,
+        rule=alert.rule,
+        action=action,
+        by="li",
+        by_name="李主管",
+        at=at,
+    )
+
+
+SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
+GIVEN = ("芳", "强", "敏", "洋", "静", "磊", "丽娜", "伟", "婷", "若兰", "昊", "晓燕", "浩", "明", "国强")
+
+
+class Hall:
+    """Four hundred agents on a Monday morning: 320 calls, and more alerts than anybody likes."""
+
+    def __init__(self, floor: Floor, now: float) -> None:
+        self.floor, self.now = floor, now
+        self.dice = random.Random(4)  # noqa: S311 - a picture, no secret
+
+    def fill(self) -> None:
+        """The floor as it is now."""
+        for i in range(320):
+            self._call(i)
+        self.floor.wait(self.now)
+        held = [c for c in self.floor.changes if c.rule == "long-hold" and c.severity == "critical"]
+        for change_, ago in zip(held[::2], (70, 30, 12), strict=False):
+            self.floor.verdict(judged(change_, "claimed", self.now - ago))
+
+    def _call(self, i: int) -> None:
+        call, dice = f"1767009999.{i}", self.dice
+        agent = {"agent": str(1001 + i), "agent_name": SURNAMES[i % 20] + GIVEN[(i // 20 + i * 7) % 15]}
+        since = self.now - (250 + 9 * i if i < 5 else 122 + 4 * i if i < 15 else 92 + i if i < 17 else 6)
+        if i < 17:  # on hold for long
+            self._answered(call, since - 60, agent)
+            self.floor.say("call.held", call, since)
+        elif i < 25:  # ringing for long
+            self._rings(call, self.now - (21 + i if i < 19 else 11 + i / 10), agent)
+        elif i % 14 == 0:
+            self._offered(call, self.now - dice.uniform(0, 8))
+        elif i % 11 == 0:
+            self._rings(call, self.now - dice.uniform(0, 8), agent)
+        else:
+            since = self.now - 5 - 880 * dice.random() ** 2
+            self._answered(call, since, agent)
+            if i % 9 == 0:
+                self.floor.say("call.held", call, max(since, self.now - dice.uniform(1, 80)))
+
+    def _offered(self, call: str, at: float) -> None:
+        queue = self.dice.choice(("售后", "业务咨询", "投诉"))
+        self.floor.say("call.offered", call, at, caller="138****0001", called="95000", queue=queue)
+
+    def _rings(self, call: str, at: float, agent: dict[str, str]) -> None:
+        self._offered(call, at - 1)
+        self.floor.say("agent.ringing", call, at, **agent)
+
+    def _answered(self, call: str, at: float, agent: dict[str, str]) -> None:
+        self._rings(call, at - 4, agent)
+        self.floor.say("call.answered", call, at, **agent)
+
 
 async def _open(page: Page, wall: Running, state: str) -> None:
     await page.goto(wall.address)
@@ -111,7 +193,7 @@ async def _open(page: Page, wall: Running, state: str) -> None:
 
 
 async def _take(page: Page, folder: Path, name: str) -> None:
-    await page.wait_for_timeout(900)
+    await page.wait_for_timeout(1500)
     picture = folder / f"wall-{name}.png"
     await page.screenshot(path=picture)
     if squeeze := shutil.which("pngquant"):
@@ -120,11 +202,19 @@ async def _take(page: Page, folder: Path, name: str) -> None:
     print(f"{picture}: {picture.stat().st_size // 1024} KiB")
 
 
-async def _live(page: Page, folder: Path) -> None:
+async def _busy(page: Page, folder: Path) -> None:
+    """One morning in every state: as it should be, deaf, blind, cut off from the topics, cut off from the server."""
     async with running_wall() as wall:
         await _fill(wall.floor, busy=True)
         await _open(page, wall, "live")
         await _take(page, folder, "live")
+        wall.floor.beat("recognise", ok=False, detail="recogniser behind by 12 s")
+        await page.wait_for_selector('body[data-state="ears"]')
+        await _take(page, folder, "ears")
+        wall.floor.beat("recognise")
+        wall.floor.beat("detect", ok=False, detail="cannot answer")
+        await page.wait_for_selector('body[data-state="engine"]')
+        await _take(page, folder, "engine")
         wall.source.sink.gone("no answer from the broker within 4 s")
         await page.wait_for_selector('body[data-state="stale"]')
         await _take(page, folder, "stale")
@@ -135,11 +225,22 @@ async def _live(page: Page, folder: Path) -> None:
     await _take(page, folder, "disconnected")
 
 
+async def _hall(page: Page, folder: Path) -> None:
+    async with running_wall() as wall:
+        await _fill(wall.floor, busy=False)
+        Hall(wall.floor, time.time()).fill()
+        await _open(page, wall, "live")
+        await _take(page, folder, "400-agents")
+
+
 async def _quiet(page: Page, folder: Path) -> None:
     async with running_wall() as wall:
         await _fill(wall.floor, busy=False)
         await _open(page, wall, "live")
         await _take(page, folder, "quiet")
+        await page.goto(f"{wall.base}/#token=wrong")
+        await page.wait_for_selector('body[data-state="denied"]')
+        await _take(page, folder, "denied")
 
 
 async def _fill(floor: Floor, *, busy: bool) -> None:
@@ -149,6 +250,7 @@ async def _fill(floor: Floor, *, busy: bool) -> None:
     morning.past()
     if busy:
         morning.busy()
+        morning.people()
     else:
         for ago, queue, agent in [
             (18, "售后", "111"),
@@ -168,9 +270,13 @@ async def main(folder: Path) -> None:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
         page = await browser.new_page(viewport={"width": 1920, "height": 1080})
+        await page.add_init_script(
+            "window.AudioContext = class { state = 'running'; async resume() {} };"
+        )  # a television
         page.on("console", lambda message: print("console:", message.text))
         page.on("pageerror", lambda error: print("page error:", error))
-        await _live(page, folder)
+        await _busy(page, folder)
+        await _hall(page, folder)
         await _quiet(page, folder)
         await browser.close()
 

@@ -1,4 +1,7 @@
-// The websocket: greeting, reconnecting with back-off, and the distinct end "not allowed".
+// The way to the server: token, one-use ticket, websocket (protocol 2), reconnecting with back-off and resuming where it
+// stopped; questions and verdicts as promises with a time limit. Knows nothing of what the messages say.
+
+import { askNeighbours, heedNeighbours, inAddress, keep, kept, tellNeighboursToLeave } from "./token.js";
 
 const NOT_ALLOWED = 4401;
 const BACK_OFF_S = [0.5, 1, 2, 4, 8];
@@ -6,59 +9,258 @@ const BACK_OFF_S = [0.5, 1, 2, 4, 8];
 const DENIED_RETRY_S = 30;
 /** No message at all for this long: the line is dead even if nobody has said so. */
 const DEAD_S = 15;
+/** How long a page or a verdict is waited for. */
+const ASK_S = 10;
+const ACT_S = 12;
+/** The server lets 20 messages through at once and 5 a second; a little less than that is sent. */
+const BURST = 15;
+const PER_S = 4;
 
-const token = () => new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
+const NOTHING = { stream: "", n: -1 };
+
+/** Why a question or a verdict had no effect: what the server says, or "timeout" or "lost" (it may have arrived). */
+export class Refused extends Error {
+  constructor(problem) {
+    super(problem);
+    this.problem = problem;
+  }
+}
 
 export class Link {
-  /** "connecting" before the first message, then "open"; "lost" from a loss to the next message; "denied". */
+  /** "connecting" before the first data, then "open"; "lost" from a loss to the next data; "denied". */
   state = "connecting";
+  /** Why it was denied: "token", or "role" (this user may not open this mode). */
+  why = "";
+  /** The user, and what that role may do: actions, "snooze", "pages". Known from the first `welcome` on. */
+  you = null;
+  can = new Set();
+  teams = [];
+  team = "";
+  /** The queues of which this user may snooze rules; none: all of them, and every queue at once. */
+  queues = [];
   #socket = null;
+  #attempt = 0;
   #tries = 0;
   #timer = 0;
   #watch = 0;
+  #resume = NOTHING;
+  #welcome = false;
+  #numbers = 0;
+  #waiting = new Map(); // number -> {message, settle, sent}
+  #follow = null;
+  #pace = new Pace((message) => this.#send(message));
 
-  /** `take(message)` answers false where it needs a new snapshot; `changed()` is called when `state` changes. */
-  constructor(take, changed) {
-    this.take = take;
-    this.changed = changed;
-    addEventListener("hashchange", () => this.open());
+  /**
+   * `mode`: "wall" or "desk". `take(message)` gets every message and answers false where it needs a new snapshot;
+   * `changed()` is called when `state` changes. `keeps`: the token stays in the address (a television is restarted with it).
+   */
+  constructor(mode, take, changed, { team = "", keeps = false } = {}) {
+    Object.assign(this, { mode, take, changed, team, keeps });
+    heedNeighbours(mode, () => this.state === "open", () => this.#leave());
+    addEventListener("hashchange", () => inAddress() && this.open());
     addEventListener("online", () => this.open());
   }
 
   /** Connect, now. */
   open() {
-    clearTimeout(this.#timer);
     this.#drop();
+    this.#connect(this.#attempt).catch(() => this.#closed(0));
+  }
+
+  /** Try that token. */
+  login(token) {
+    keep(token);
+    this.#forget();
+    this.open();
+  }
+
+  /** Forget the token and everything that was shown with it, in every tab. */
+  logout() {
+    tellNeighboursToLeave(this.mode);
+    this.#leave();
+  }
+
+  /** Look at another team ("": all that this user may see). */
+  look(team) {
+    this.team = team;
+    this.#forget();
+    this.open();
+  }
+
+  /** Whether a token is known; without one the user comes through a proxy. */
+  get hasToken() {
+    return Boolean(inAddress() || kept());
+  }
+
+  /** Whether the role allows that action, "snooze" or "pages". */
+  may(what) {
+    return this.can.has(what);
+  }
+
+  /** The page of an "alert", a "call" or an "agent". It waits for the connection. Rejects with Refused. */
+  ask(what, id, at = undefined) {
+    return this.#expect({ type: "ask", what, id, at }, ASK_S);
+  }
+
+  /** Do something with an alert; resolves when the verdict is stored. Rejects with Refused. */
+  act(alert, action, { reason = null, text = "" } = {}) {
+    return this.#expect({ type: "act", alert, action, reason, text }, ACT_S);
+  }
+
+  /** Keep a rule off the walls for so many minutes, 0 lifts that; queue "" is every queue. Rejects with Refused. */
+  snooze(rule, queue, minutes, text = "") {
+    return this.#expect({ type: "snooze", rule, queue, minutes, text }, ACT_S);
+  }
+
+  /** Hear the lines of a call as they come (and again after a reconnect), until the returned function is called. */
+  follow(call, heard) {
+    const mine = { call, heard };
+    this.#follow = mine;
+    if (this.state === "open") this.#pace.put({ type: "follow", call });
+    return () => {
+      if (this.#follow !== mine) return;
+      this.#follow = null;
+      if (this.state === "open") this.#pace.put({ type: "follow", call: "" });
+    };
+  }
+
+  #leave() {
+    keep("");
+    location.replace("/desk");
+  }
+
+  // getting in
+
+  async #connect(attempt) {
+    const answer = await fetch("/ticket", { headers: asking(this.#token()), signal: AbortSignal.timeout(DEAD_S * 1000) });
+    const given = answer.status === 401 && !kept() ? await askNeighbours(this.mode) : "";
+    if (attempt !== this.#attempt) return;
+    if (given) return this.login(given);
+    if (answer.status === 401) return this.#denied("token");
+    if (!answer.ok) throw new Refused("unavailable");
+    const { ticket } = await answer.json();
+    if (attempt === this.#attempt) this.#dial(ticket);
+  }
+
+  #dial(ticket) {
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live`);
     this.#socket = socket;
-    socket.onopen = () => socket.send(JSON.stringify({ type: "hello", protocol: 1, token: token() }));
+    const resume = this.#resume.stream ? this.#resume : {};
+    const hello = { type: "hello", protocol: 2, ticket, mode: this.mode, team: this.team, ...resume };
+    socket.onopen = () => socket.send(JSON.stringify(hello));
     socket.onmessage = ({ data }) => this.#heard(JSON.parse(data));
-    socket.onclose = ({ code }) => this.#closed(code);
-    this.#expect();
+    socket.onclose = ({ code }) => (code === NOT_ALLOWED ? this.#denied("role") : this.#closed(code));
+    this.#guard();
   }
+
+  #token() {
+    const given = inAddress();
+    if (given) keep(given);
+    if (given && !this.keeps) history.replaceState(history.state, "", location.pathname + location.search);
+    return given || kept();
+  }
+
+  // hearing
 
   #heard(message) {
+    this.#guard();
+    if (message.type === "welcome") this.#greeted(message);
+    if (message.type === "answer") this.#settle(message.ask, message.problem, message.page);
+    if (message.type === "done") this.#settle(message.act, message.problem);
+    if (message.type === "lines" && message.call === this.#follow?.call) this.#follow.heard(message);
+    if (!this.take(message)) return this.#again();
+    if (!["snapshot", "change", "beat"].includes(message.type)) return undefined;
+    this.#resume = { stream: message.stream ?? this.#resume.stream, n: message.n };
     this.#tries = 0;
-    this.#expect();
-    if (!this.take(message)) return this.open();
-    this.#be("open");
-    return undefined;
+    return this.#be("open");
   }
 
-  #closed(code) {
+  #greeted({ you, can, teams = [], team = "", queues = [] }) {
+    Object.assign(this, { you, can: new Set(can), teams, team, queues });
+    this.#welcome = true;
+    this.changed();
+    if (this.#follow) this.#pace.put({ type: "follow", call: this.#follow.call });
+    for (const one of this.#waiting.values()) if (!one.sent) this.#put(one);
+  }
+
+  #again() {
+    this.#resume = NOTHING;
+    this.open();
+  }
+
+  // asking and acting
+
+  #expect(message, limitS) {
+    const number = ++this.#numbers;
+    message[message.type === "ask" ? "ask" : "act"] = number;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.#settle(number, "timeout"), limitS * 1000);
+      const one = { message, sent: false, settle: (problem, page) => {
+        clearTimeout(timer);
+        problem ? reject(new Refused(problem)) : resolve(page);
+      } };
+      this.#waiting.set(number, one);
+      if (this.#welcome) this.#put(one);
+      else if (message.type !== "ask") this.#settle(number, "lost");
+    });
+  }
+
+  #put(one) {
+    one.sent = true;
+    this.#pace.put(one.message);
+  }
+
+  #settle(number, problem, page = undefined) {
+    const one = this.#waiting.get(number);
+    this.#waiting.delete(number);
+    one?.settle(problem, page);
+  }
+
+  #send(message) {
+    if (this.#welcome) this.#socket?.send(JSON.stringify(message));
+  }
+
+  // losing it
+
+  #denied(why) {
     this.#drop();
-    this.#be(code === NOT_ALLOWED ? "denied" : "lost");
-    const wait = this.state === "denied" ? DENIED_RETRY_S : BACK_OFF_S[Math.min(this.#tries++, BACK_OFF_S.length - 1)];
+    this.why = why;
+    this.#forget();
+    this.state = "denied";
+    this.changed(); // even if it was so before: now it may be for another reason
+    this.#later(DENIED_RETRY_S);
+  }
+
+  #closed() {
+    this.#drop();
+    this.#be("lost");
+    this.#later(BACK_OFF_S[Math.min(this.#tries++, BACK_OFF_S.length - 1)]);
+  }
+
+  #later(wait) {
     this.#timer = setTimeout(() => this.open(), wait * 1000 * (0.75 + Math.random() / 2));
   }
 
-  #expect() {
+  #guard() {
     clearTimeout(this.#watch);
     this.#watch = setTimeout(() => this.#closed(0), DEAD_S * 1000);
   }
 
+  #forget() {
+    this.#resume = NOTHING;
+  }
+
+  /** Questions are put again after a reconnect; whether a verdict has arrived nobody knows. */
   #drop() {
+    this.#attempt += 1;
+    this.#welcome = false;
+    clearTimeout(this.#timer);
     clearTimeout(this.#watch);
+    this.#pace.clear();
+    for (const [number, one] of [...this.#waiting]) {
+      one.sent = false;
+      if (one.message.type !== "ask") this.#settle(number, "lost");
+    }
     if (!this.#socket) return;
     this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
     this.#socket.close();
@@ -71,3 +273,37 @@ export class Link {
     if (before !== state) this.changed();
   }
 }
+
+/** Sends at once while it may, else as soon as it may. */
+class Pace {
+  #left = BURST;
+  #at = performance.now();
+  #queue = [];
+  #timer = 0;
+
+  constructor(send) {
+    this.send = send;
+  }
+
+  put(message) {
+    this.#queue.push(message);
+    if (!this.#timer) this.#run();
+  }
+
+  clear() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    this.#queue = [];
+  }
+
+  #run() {
+    const now = performance.now();
+    this.#left = Math.min(BURST, this.#left + ((now - this.#at) / 1000) * PER_S);
+    this.#at = now;
+    for (; this.#queue.length && this.#left >= 1; this.#left -= 1) this.send(this.#queue.shift());
+    this.#timer = this.#queue.length ? setTimeout(() => this.#run(), 1000 / PER_S) : 0;
+  }
+}
+
+/** The header without which no ticket is given: no other site can send it. */
+const asking = (token) => ({ "X-Sansheng": "1", ...(token && { Authorization: `Bearer ${token}` }) });

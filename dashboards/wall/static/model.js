@@ -1,7 +1,9 @@
-// What the browser knows: a snapshot and the changes after it, and the server's clock. Draws nothing.
+// What the browser knows of the floor: a snapshot and the changes after it, and the server's clock. Draws nothing.
 
 /** How many messages the estimate of the server's clock looks back on. */
 const CLOCK_SAMPLES = 20;
+/** Kinds that exist once: what comes replaces what was. */
+const ONCE = ["recent", "counts", "status", "rules", "snoozes"];
 const local = () => performance.now() / 1000;
 
 export class Model {
@@ -10,8 +12,12 @@ export class Model {
   recent = [];
   counts = null;
   status = null;
+  rules = new Map(); // rule id -> its figures of seven days
+  snoozes = [];
+  stream = "";
   n = -1;
   known = false;
+  team = "";
   lastEventAt = null;
   zone = undefined; // the browser's own, until the server says the hotline's
   beatS = 2;
@@ -24,7 +30,8 @@ export class Model {
     this.heardAt = local();
     this.#tune(message.now);
     this.lastEventAt = message.last_event_at ?? this.lastEventAt;
-    if (message.type === "snapshot") this.#restart(message);
+    if (message.type === "welcome") this.team = message.team ?? "";
+    else if (message.type === "snapshot") this.#restart(message);
     else if (message.type === "change") return this.#change(message);
     return true;
   }
@@ -51,17 +58,16 @@ export class Model {
 
   // A message is never early, only late: of several estimates the largest is the nearest.
   #tune(now) {
+    if (!Number.isFinite(now)) return;
     this.#offsets.push(now - local());
     if (this.#offsets.length > CLOCK_SAMPLES) this.#offsets.shift();
   }
 
   #restart(message) {
-    this.calls = new Map(message.calls.map((c) => [c.id, c]));
-    this.alerts = new Map(message.alerts.map((a) => [a.id, a]));
-    ({ recent: this.recent, counts: this.counts, status: this.status, n: this.n } = message);
-    this.zone = message.timezone;
-    this.beatS = message.beat_s;
-    this.inTimeS = message.in_time_s;
+    this.calls = byId(message.calls);
+    this.alerts = byId(message.alerts);
+    this.#replace(message);
+    ({ stream: this.stream, n: this.n, timezone: this.zone, beat_s: this.beatS, in_time_s: this.inTimeS } = message);
     this.known = true;
   }
 
@@ -72,16 +78,22 @@ export class Model {
     for (const alert of set.alerts ?? []) this.alerts.set(alert.id, alert);
     for (const id of gone.calls ?? []) this.calls.delete(id);
     for (const id of gone.alerts ?? []) this.alerts.delete(id);
-    this.recent = set.recent ?? this.recent;
-    this.counts = set.counts ?? this.counts;
-    this.status = set.status ?? this.status;
+    this.#replace(set);
     return true;
+  }
+
+  #replace(views) {
+    for (const kind of ONCE) {
+      if (views[kind] !== undefined) this[kind] = kind === "rules" ? byId(views.rules) : views[kind];
+    }
   }
 }
 
+const byId = (views) => new Map(views.map((view) => [view.id, view]));
+
 /**
- * What may be believed of the screen: {state, cause, since, detail, frozen}.
- * Worst first, so that a broken wall never looks like a quiet one.
+ * What may be believed of the screen: {state, cause, since, detail, frozen}, where `cause` is a key of words().cause and
+ * `frozen` says that what is shown is the past. Worst first, so that a broken wall never looks like a quiet one.
  */
 export function judge(model, link) {
   const verdict = (state, cause, since = null, detail = "", frozen = false) => ({ state, cause, since, detail, frozen });
@@ -89,14 +101,15 @@ export function judge(model, link) {
   if (link.state === "lost") return verdict("disconnected", "closed", model.known ? model.lastHeard() : null, "", true);
   if (!model.known || link.state !== "open") return verdict("connecting", "opening");
   if (model.silence() > 3 * model.beatS) return verdict("stale", "server", model.lastHeard(), "", true);
-  const { feed, detect, pbx, listen, recognise } = model.status;
+  const { feed, detect, pbx } = model.status;
   if (feed.state === "gone") return verdict("stale", "kafka", feed.since, feed.detail, true);
   if (feed.state === "reading") return verdict("connecting", "reading");
   if (feed.state !== "live") return verdict("connecting", "kafkaFirst");
   if (isBad(pbx)) return verdict("stale", "pbx", pbx.since, pbx.detail, true);
-  if (isBad(detect)) return verdict("stale", detect.state === "dead" ? "detect" : "detectTrouble", detect.since, detect.detail);
-  if (isBad(listen)) return verdict("stale", listen.state === "dead" ? "listen" : "listenTrouble", listen.since, listen.detail);
-  if (isBad(recognise)) return verdict("stale", recognise.state === "dead" ? "recognise" : "recogniseTrouble", recognise.since, recognise.detail);
+  for (const [state, name] of [["engine", "detect"], ["ears", "listen"], ["ears", "recognise"]]) {
+    const part = model.status[name];
+    if (isBad(part)) return verdict(state, part.state === "dead" ? name : `${name}Trouble`, part.since, part.detail);
+  }
   if (detect.state !== "ok" || pbx.state !== "ok") return verdict("connecting", "waiting");
   return verdict("live", null);
 }

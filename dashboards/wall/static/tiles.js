@@ -1,141 +1,179 @@
-// The floor: one tile a call, the worst first, as large as they all fit.
+// The floor: one tile a call, as large as they all fit. On a crowded floor the calls with alerts stay tiles, and the
+// calm ones become chips, phase by phase.
 
-import { WORST_FIRST } from "./cards.js";
-import { Keyed, byId, make, mark, put, show } from "./dom.js";
-import { icon, reshape } from "./icons.js";
-import { clock, words } from "./words.js";
+import { html, nothing } from "/vendor/lit-html.js";
+import { repeat } from "/vendor/directives/repeat.js";
+import { WORST_FIRST, isOver, severities } from "./groups.js";
+import { icon } from "./icons.js";
+import { words } from "./words.js";
 
 const PHASES = ["offered", "ringing", "transferring", "held", "talking", "ended"];
-const OVERFLOW = "~more"; // no call's id: it is only a key of this list
+/** More calls than this make the floor a crowded one, and more than that a packed one. */
+const CROWD = 42;
+const PACKED = 150;
 
-// Columns, a tile's height in rem, the scale of its text; `terse` leaves out queue and caller.
+// Lengths in rem, as in wall.css.
+const GAP = 0.6;
+const TITLE = 3.1;
+/** How much taller a tile may become where there is room. */
+const STRETCH = 1.18;
+
+// Columns, a tile's height, the scale of its text; `terse` leaves out queue and caller, `small` is two lines.
 const SIZES = [
   { columns: 3, height: 12.2, scale: 1.22 },
   { columns: 4, height: 10.2, scale: 1.0 },
   { columns: 5, height: 8.7, scale: 0.84 },
   { columns: 6, height: 7.4, scale: 0.72 },
-  { columns: 6, height: 6.4, scale: 1.0, terse: true },
-  { columns: 7, height: 5.8, scale: 0.92, terse: true },
-  { columns: 8, height: 5.2, scale: 0.8, terse: true },
-  { columns: 9, height: 4.6, scale: 0.72, terse: true },
+  { columns: 6, height: 6.4, scale: 1.0, shape: "terse" },
+  { columns: 7, height: 5.8, scale: 0.92, shape: "terse" },
 ];
-const GAP_REM = 0.6;
-/** How much taller a tile may become where there is room. */
-const STRETCH = 1.18;
+const CROWDED = [
+  ...SIZES.slice(1),
+  { columns: 8, height: 5.2, scale: 0.8, shape: "terse" },
+  { columns: 7, height: 4.3, scale: 1.1, shape: "small" },
+  { columns: 8, height: 3.9, scale: 1.0, shape: "small" },
+  { columns: 9, height: 3.5, scale: 0.9, shape: "small" },
+];
 
-/** call id -> the worst severity of its open alerts. */
-function severities(alerts) {
-  const worst = new Map();
-  for (const { call, severity, over_at: over } of alerts) {
-    if (over !== undefined) continue;
-    const rank = WORST_FIRST.indexOf(severity);
-    worst.set(call, Math.min(worst.get(call) ?? rank, rank));
-  }
-  return worst;
+// A chip is as wide as `name` characters and a clock of that font; the column of the phases stands before them.
+// `last`: only where nothing else fits.
+const CHIPS = [
+  { font: 1.4, name: 4 }, { font: 1.25, name: 4 }, { font: 1.1, name: 4 }, { font: 1.0, name: 4 },
+  { font: 0.9, name: 4 }, { font: 0.9, name: 3 }, { font: 0.85, name: 3 }, { font: 0.8, name: 3 }, { font: 0.75, name: 3, last: true },
+];
+const CHIP = { clock: 2.6, air: 0.6, line: 1.36, gap: 0.15 };
+const PHASE_COLUMN = 7.3;
+const PHASE_ROW = 1.5; // a phase's sign is this tall
+const PHASE_GAP = 0.35;
+
+/** Whether there are so many calls that the floor needs some of the room of the alerts. */
+export const isPacked = (model) => model.calls.size > PACKED;
+
+/** Draw the floor. `room`: {width, height} in rem. `lay(name, value)` sets a length that the stylesheet reads. */
+export function floorColumn(model, room, lay) {
+  const worst = severities(model.alerts.values());
+  const claimed = new Set([...model.alerts.values()].filter((a) => a.claimed && !isOver(a)).map((a) => a.call));
+  const rank = (call) => (worst.has(call.id) ? WORST_FIRST.indexOf(worst.get(call.id)) : WORST_FIRST.length);
+  const calls = [...model.calls.values()].sort((a, b) =>
+    rank(a) - rank(b) || PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase) || a.since - b.since || (a.id < b.id ? -1 : 1));
+  const plan = calls.length > CROWD ? crowded(calls, worst, room) : { tiles: calls, size: tileSize(calls.length, room.height - TITLE), chips: [] };
+  layTiles(plan, room, lay);
+  const name = plan.size.shape === "small" ? briefly : people;
+  const one = (call) => tile(call, worst.get(call.id), claimed.has(call.id), name);
+  return html`${title(calls, model.filled)}
+    <div id="tiles" data-shape=${plan.size.shape ?? nothing} ?hidden=${!plan.tiles.length}>
+      ${repeat(plan.tiles, ({ id }) => id, one)}
+      ${plan.hiddenTiles ? html`<article class="tile" data-overflow><p class="who">${words().moreCalls(plan.hiddenTiles)}</p></article>` : nothing}</div>
+    ${plan.chips.length ? html`<div id="chips">${plan.chips.map((part) => phaseOf(part))}</div>` : nothing}
+    ${calls.length ? nothing : html`<p id="floor-empty">${model.filled ? words().noCalls : "–"}</p>`}`;
 }
 
-function create() {
-  const parts = {
-    icon: icon("offered"),
-    phase: make("span", "phase"),
-    badge: icon("notice"),
-    severity: make("b", "severity"),
-    clock: make("span", "clock"),
-    who: make("p", "who"),
-    more: make("p", "more"),
-  };
-  const flag = make("span", "flag", parts.badge, parts.severity);
-  parts.root = make("article", "tile", make("p", "head", parts.icon, parts.phase, flag), parts.clock, parts.who, parts.more);
-  return parts;
+function title(calls, filled) {
+  const count = (phase) => (filled ? calls.filter((c) => c.phase === phase).length : "–");
+  return html`<h2><span>${words().floor}</span> <b id="floor-count">${filled ? calls.filter((c) => c.phase !== "ended").length : ""}</b>
+    <span class="counts">${PHASES.slice(0, -1).map((phase) => html`<span class="phase-count" data-phase=${phase}>
+      ${icon(phase)}<span>${words().phase[phase]}</span> <b>${count(phase)}</b></span>`)}</span></h2>`;
 }
 
-export class Tiles {
-  #grid = byId("tiles");
-  #keyed = new Keyed(this.#grid, create);
-  #shown = new Map();
-  #phases = new Map();
+// what fits
 
-  /** Draw the floor. */
-  draw(model) {
-    const worst = severities(model.alerts.values());
-    const rank = (call) => worst.get(call.id) ?? WORST_FIRST.length;
-    const calls = [...model.calls.values()].sort((a, b) =>
-      rank(a) - rank(b) || PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase) || a.since - b.since || (a.id < b.id ? -1 : 1));
-    put(byId("floor-title"), words().floor);
-    put(byId("floor-count"), model.filled ? String(calls.filter((c) => c.phase !== "ended").length) : "");
-    this.#summary(calls, model.filled);
-    show(byId("floor-empty"), calls.length === 0);
-    put(byId("floor-empty"), model.filled ? words().noCalls : "–");
-    this.#place(calls, (call) => WORST_FIRST[worst.get(call.id)]);
-    this.tick(model.now());
-  }
+const rowsIn = (height, room) => Math.max(1, Math.floor((room + GAP) / (height + GAP)));
 
-  /** Let the clocks run. */
-  tick(now) {
-    for (const [id, parts] of this.#keyed.entries()) {
-      const call = this.#shown.get(id);
-      if (call) put(parts.clock, clock(call.phase === "ended" ? call.ended_at - call.begun_at : now - call.since));
-    }
-  }
-
-  #summary(calls, filled) {
-    const parent = byId("phases");
-    for (const phase of PHASES.slice(0, -1)) {
-      if (!this.#phases.has(phase)) {
-        const parts = [icon(phase), make("span"), make("b")];
-        const root = parent.appendChild(make("span", "phase-count", ...parts));
-        mark(root, "phase", phase);
-        this.#phases.set(phase, parts);
-      }
-      const [, word, count] = this.#phases.get(phase);
-      put(word, words().phase[phase]);
-      put(count, filled ? String(calls.filter((c) => c.phase === phase).length) : "–");
-    }
-  }
-
-  #place(calls, severityOf) {
-    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-    const room = this.#grid.clientHeight / rem;
-    const capacity = ({ columns, height }) => columns * Math.max(1, Math.floor((room + GAP_REM) / (height + GAP_REM)));
-    const size = SIZES.find((s) => capacity(s) >= calls.length) ?? SIZES.at(-1);
-    this.#grid.style.setProperty("--columns", size.columns);
-    const rows = Math.max(1, Math.ceil(calls.length / size.columns));
-    const height = Math.max(size.height, Math.min(size.height * STRETCH, (room + GAP_REM) / rows - GAP_REM));
-    this.#grid.style.setProperty("--height", `${height}rem`);
-    this.#grid.style.setProperty("--scale", size.scale);
-    mark(this.#grid, "terse", size.terse);
-    const most = capacity(size);
-    const fit = calls.length > most ? calls.slice(0, most - 1) : calls;
-    this.#shown = new Map(fit.map((call) => [call.id, call]));
-    const items = fit.length < calls.length ? [...fit, { id: OVERFLOW, count: calls.length - fit.length }] : fit;
-    this.#keyed.draw(items, (parts, item) => (item.id === OVERFLOW ? fillMore(parts, item) : fill(parts, item, severityOf(item))));
-  }
+function tileSize(count, room) {
+  return SIZES.find(({ columns, height }) => columns * rowsIn(height, room) >= count) ?? SIZES.at(-1);
 }
 
-function fillMore({ root, who }, { count }) {
-  mark(root, "overflow", true);
-  put(who, words().moreCalls(count));
+/** The largest tiles and chips that fit together; large tiles count as much as large chips. Ended calls are left out. */
+function crowded(calls, worst, room) {
+  const tiles = calls.filter((call) => worst.has(call.id));
+  const calm = PHASES.slice(0, -1).map((phase) => ({ phase, calls: calls.filter((c) => c.phase === phase && !worst.has(c.id)) })).filter((p) => p.calls.length);
+  const height = room.height - TITLE;
+  const pairs = CROWDED.flatMap((size, i) => CHIPS.map((chip, j) => ({ size, chip, order: i / CROWDED.length + j / CHIPS.length + (chip.last ? 1 : 0) })));
+  const fits = ({ size, chip }) => tilesHeight(tiles.length, size) + chipsHeight(calm, chip, room.width) <= height;
+  const best = pairs.sort((a, b) => a.order - b.order).find(fits);
+  const { size, chip } = best ?? { size: CROWDED.at(-1), chip: CHIPS.at(-1) };
+  const plan = { tiles, size, chip, chips: calm };
+  return best ? plan : cut(plan, height, room.width);
 }
 
-function fill(parts, call, severity) {
-  mark(parts.root, "call", call.id);
-  mark(parts.root, "phase", call.phase);
-  mark(parts.root, "severity", severity);
-  reshape(parts.icon, call.phase);
-  put(parts.phase, words().phase[call.phase]);
-  put(parts.severity, severity ? words().severity[severity] : "");
-  if (severity) reshape(parts.badge, severity);
-  put(parts.who, people(call));
-  put(parts.more, more(call));
+const tilesHeight = (count, { columns, height }) => (count ? Math.ceil(count / columns) * (height + GAP) : 0);
+const perRow = ({ font, name }, width) => Math.floor((width - PHASE_COLUMN + CHIP.gap) / (chipWidth({ font, name }) + CHIP.gap));
+const chipWidth = ({ font, name }) => font * (name + CHIP.clock + CHIP.air);
+
+function chipsHeight(parts, chip, width) {
+  const row = chip.font * CHIP.line + CHIP.gap;
+  const tall = ({ calls }) => Math.max(PHASE_ROW, Math.ceil(calls.length / perRow(chip, width)) * row - CHIP.gap);
+  return parts.reduce((sum, part) => sum + tall(part) + PHASE_GAP, 0);
+}
+
+/** More than any screen holds: the calm calls of the longest phase are counted, then the least of the tiles. */
+function cut(plan, height, width) {
+  const most = plan.size.columns * rowsIn(plan.size.height, height * 0.6);
+  const tiles = plan.tiles.length > most ? plan.tiles.slice(0, most - 1) : plan.tiles;
+  const left = height - tilesHeight(Math.min(plan.tiles.length, most), plan.size);
+  const chips = plan.chips.map((part) => ({ ...part, hidden: 0 }));
+  while (chipsHeight(chips, plan.chip, width) > left && chips.some(({ calls }) => calls.length > 1)) {
+    const longest = chips.reduce((a, b) => (b.calls.length > a.calls.length ? b : a));
+    const fewer = Math.max(1, longest.calls.length - perRow(plan.chip, width));
+    longest.hidden += longest.calls.length - fewer;
+    longest.calls = longest.calls.slice(0, fewer);
+  }
+  return { ...plan, tiles, chips, hiddenTiles: plan.tiles.length - tiles.length };
+}
+
+function layTiles({ tiles, size, chip, chips, hiddenTiles }, room, lay) {
+  const rows = Math.max(1, Math.ceil((tiles.length + (hiddenTiles ? 1 : 0)) / size.columns));
+  const share = (room.height - TITLE + GAP) / rows - GAP;
+  const height = chips.length ? size.height : Math.max(size.height, Math.min(size.height * STRETCH, share));
+  lay("--columns", size.columns);
+  lay("--height", `${height}rem`);
+  lay("--scale", size.scale);
+  if (!chip) return;
+  lay("--chip-font", `${chip.font}rem`);
+  lay("--chip-name", chip.name);
+  lay("--chip-columns", perRow(chip, room.width));
+}
+
+// one call
+
+function tile(call, severity, claimed, name) {
+  return html`<article class="tile" data-call=${call.id} data-phase=${call.phase} data-severity=${severity ?? nothing} data-claimed=${claimed ? "true" : nothing}>
+    <p class="head">${icon(call.phase)}<span class="phase">${words().phase[call.phase]}</span>
+      ${severity ? html`<span class="flag">${claimed ? html`<span class="claim">${icon("person")}</span>` : nothing}${icon(severity)}<b class="severity">${words().severity[severity]}</b></span>` : nothing}</p>
+    ${clockOf(call)}<p class="who">${name(call)}</p><p class="more">${more(call)}</p></article>`;
+}
+
+const clockOf = (call) => (call.phase === "ended"
+  ? html`<span class="clock" .since=${call.begun_at} .until=${call.ended_at}></span>`
+  : html`<span class="clock" .since=${call.since} .until=${undefined}></span>`);
+
+function phaseOf({ phase, calls, hidden }) {
+  return html`<section class="chip-phase" data-phase=${phase}>
+    <p class="chip-head">${icon(phase)}<span>${words().phase[phase]}</span><b>${calls.length + (hidden ?? 0)}</b></p>
+    <div class="chip-list">${repeat(calls, ({ id }) => id, chipOf)}
+      ${hidden ? html`<span class="chip" data-overflow>${words().moreCalls(hidden)}</span>` : nothing}</div></section>`;
+}
+
+function chipOf(call) {
+  const ended = call.phase === "ended";
+  return html`<span class="chip" data-call=${call.id} title=${people(call)}><span class="who" data-long=${briefly(call).length > 3 ? "true" : nothing}>${briefly(call)}</span><span
+    class="clock" data-short .since=${ended ? call.begun_at : call.since} .until=${ended ? call.ended_at : undefined}></span></span>`;
 }
 
 const queue = (call) => (call.queue ? words().queue(call.queue) : words().direct);
 
-/** Who is on it: `王芳(101)`, `王芳(101)等 3 人`; the queue while nobody is. */
+/** Who is on it: `王芳 101`, `王芳 101 等 3 人`; the queue while nobody is. */
 function people(call) {
   const agents = (call.agents ?? []).map(words().agent);
   if (agents.length > 1) return words().several(agents[0], agents.length);
   return agents[0] ?? (call.phase === "talking" || call.phase === "held" ? words().nobody : queue(call));
+}
+
+/** The same in a few characters. */
+function briefly(call) {
+  const [first, ...rest] = call.agents ?? [];
+  if (!first) return call.phase === "talking" || call.phase === "held" ? "?" : call.queue || words().direct;
+  return `${first.name || first.id}${rest.length ? `+${rest.length}` : ""}`;
 }
 
 /** The small line: where a transfer goes, how a call ended, else the queue and the caller. */

@@ -1,0 +1,91 @@
+// What all pages share: icons, severities, people, times, findings, and the panel of a page that cannot be had.
+
+import { html, nothing } from "../vendor/lit-html.js";
+import { icon } from "../icons.js";
+import { timeOfDay, words } from "../words.js";
+import { pageWords } from "./page-words.js";
+
+export const WORST_FIRST = ["critical", "warning", "notice"];
+
+/** Severity as shape, colour and word. */
+export const severity = (name) =>
+  html`<span class="severity" data-severity=${name}>${icon(name)}<b>${words().severity[name]}</b></span>`;
+
+/** Words by people or machines: as text, and whatever direction they are written in, they change nothing around. */
+export const said = (text) => html`<bdi>${text}</bdi>`;
+
+/** Title and sentence of a card in the language in use. */
+export const wording = (card) => (words().lang === "en" && card.en ? card.en : card);
+
+/** Addresses, with the query that stays with a user (language, team). */
+export const path = {
+  alert: (id) => `/alerts/${encodeURIComponent(id)}${kept()}`,
+  call: (id, at) => `/calls/${encodeURIComponent(id)}${kept({ at: at === undefined ? undefined : at.toFixed(1) })}`,
+  agent: (id, at) => `/agents/${encodeURIComponent(id)}${kept({ at: at === undefined ? undefined : Math.round(at) })}`,
+  desk: (filters = {}) => `/desk${kept(filters)}`,
+};
+
+const KEPT = ["lang", "team"];
+
+function kept(more = {}) {
+  const now = new URLSearchParams(location.search);
+  const query = new URLSearchParams();
+  for (const name of KEPT) if (now.get(name)) query.set(name, now.get(name));
+  for (const [name, value] of Object.entries(more)) if (value !== undefined && value !== "") query.set(name, value);
+  return String(query) && `?${query}`;
+}
+
+/** An agent, with a link to the day. */
+export const person = (agent, at) =>
+  html`<a class="person" href=${path.agent(agent.id, at)}>${said(words().agent(agent))}</a>`;
+
+/** Who a phase is about: whose phones ring, to whom the call is passed, else who talks. */
+export function whoIn({ phase, rings, to, agent }) {
+  if (phase === "held") return "";
+  if (phase === "ringing" && rings?.length) return rings.map(words().agent).join(pageWords().and);
+  if (phase === "transferring" && to) return words().to(words().agent(to));
+  return agent ? words().agent(agent) : "";
+}
+
+/** A moment: time of day; with `day` also the date. */
+export function moment(at, zone, { day = false } = {}) {
+  const time = timeOfDay(at, zone);
+  return html`<time datetime=${new Date(at * 1000).toISOString()}>${day ? `${dayOf(at, zone)} ${time}` : time}</time>`;
+}
+
+/** `11月22日` or `22 November`: the year is in the full date of the title. */
+export function dayOf(at, zone) {
+  const key = `${zone} ${words().lang}`;
+  if (!formats.has(key)) {
+    formats.set(key, new Intl.DateTimeFormat(words().lang, { month: "long", day: "numeric", timeZone: zone }));
+  }
+  return formats.get(key).format(at * 1000);
+}
+
+const formats = new Map();
+
+
+/** A panel: heading, what is in it, and what stands to the right of the heading. */
+export const panel = (name, title, body, aside = nothing) => html`
+  <section class="panel panel-${name}" aria-labelledby="title-${name}">
+    <header><h2 id="title-${name}">${title}</h2>${aside}</header>
+    ${body}
+  </section>`;
+
+/** While a page is waited for, or instead of one that cannot be had: what and why. `retry()` asks again. */
+export function instead(what, problem, retry) {
+  const text = pageWords();
+  if (!problem) return html`<p class="page-loading" role="status">${icon("connecting")}${text.loading}</p>`;
+  const [title, why] = problem === "unknown" ? text.problem[what] : text.problem[problem] ?? text.problem.unavailable;
+  const can = problem !== "unknown" && problem !== "not_allowed";
+  return html`
+    <section class="page-problem" data-problem=${problem} role="alert">
+      ${icon(problem === "not_allowed" ? "denied" : problem === "unknown" ? "question" : "stale")}
+      <h1>${title}</h1>
+      <p>${why}</p>
+      <p class="ways">
+        ${can ? html`<button type="button" @click=${retry}>${text.retry}</button>` : nothing}
+        <a href=${path.desk()}>${text.back}</a>
+      </p>
+    </section>`;
+}

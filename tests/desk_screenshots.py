@@ -1,0 +1,131 @@
+"""Makes the pictures of the desk and its pages: `python -m tests.desk_screenshots docs` (needs Chromium)."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from playwright.async_api import Browser, Page, async_playwright
+
+from tests.wall_records import spoken, tell
+from tests.wall_screenshots import CHROMIUM_FLAGS, Morning, chromium
+from tests.wall_script import Running, running_wall
+
+USERS = [
+    {"login": "wang", "name": "王主管", "role": "supervisor", "token": "token-wang"},
+    {"login": "li", "name": "李经理", "role": "manager", "token": "token-li"},
+    {"login": "a101", "name": "王芳", "role": "agent", "agent": "101", "token": "token-101"},
+]
+TEAMS = {
+    "售后": {"agents": ["101", "104", "106", "111"], "queues": ["售后"]},
+    "投诉": {"agents": ["103", "112", "113"], "queues": ["投诉"]},
+}
+
+
+def _fill(wall: Running) -> None:
+    wall.floor.begin()
+    wall.source.sink.reading()
+    morning = Morning(wall.floor, time.time())
+    morning.past()
+    morning.busy()
+    wall.source.sink.live()
+    wall.floor.beat("detect")
+    wall.floor.beat("asterisk")
+
+
+async def _take(page: Page, folder: Path, name: str) -> None:
+    await page.wait_for_timeout(900)
+    picture = folder / f"{name}.png"
+    await page.screenshot(path=picture)
+    if squeeze := shutil.which("pngquant"):
+        tool = await asyncio.create_subprocess_exec(squeeze, "--force", "--ext", ".png", "--speed", "1", picture)
+        await tool.wait()
+    print(f"{picture}: {picture.stat().st_size // 1024} KiB")
+
+
+async def _open(browser: Browser, address: str) -> Page:
+    page = await browser.new_page(viewport={"width": 1600, "height": 900})
+    page.on("console", lambda message: print("console:", message.text))
+    page.on("pageerror", lambda error: print("page error:", error))
+    await page.goto(address)
+    await page.wait_for_selector(".row, .login")
+    return page
+
+
+async def _press(page: Page, *keys: str) -> None:
+    for key in keys:
+        await page.keyboard.press(key)
+        await page.wait_for_timeout(400)
+
+
+async def _people(browser: Browser, wall: Running, folder: Path) -> None:
+    other = await _open(browser, wall.desk_of("token-li"))
+    await _press(other, "j", "j", "j", "j", "c", "j", "r")
+    await other.close()
+    agent = await _open(browser, wall.desk_of("token-101"))
+    await _press(agent, "j")
+    await _take(agent, folder, "desk-agent")
+    await agent.close()
+
+
+async def _states(page: Page, wall: Running, folder: Path) -> None:
+    wall.floor.beat("recognise", ok=False, detail="behind by 9 s")
+    await _take(page, folder, "desk-ears")
+    wall.floor.beat("recognise")
+    wall.floor.beat("detect", ok=False, detail="rulebook not found")
+    await _take(page, folder, "desk-engine")
+    wall.source.sink.gone("no answer from the broker within 4 s")
+    await _take(page, folder, "desk-stale")
+
+
+async def _pages(browser: Browser, folder: Path) -> None:
+    """Of calls that people spoke, told as of just now; one goes on."""
+    async with running_wall() as wall:
+        wall.floor.begin()
+        for ago in (9000, 5400, 1800):
+            tell(wall.floor, spoken("rude-agent"), time.time() - ago, f"before-{ago}")
+        tell(wall.floor, spoken("rude-agent"), time.time() - 300)
+        half = [event for event in spoken("escalation") if event.at <= spoken("escalation")[0].at + 62]
+        tell(wall.floor, half, time.time(), "live", settle=False)
+        alert = next(c.id for c in wall.floor.changes if c.rule == "forbidden-summons" and c.call == "rude-agent")
+        page = await _open(browser, wall.desk)
+        await _press(page, "j", "c", "j", "r", "j", "r", "j", "f", "Enter")
+        for name, path in (
+            ("page-alert", f"/alerts/{alert}"),
+            ("page-call", f"/calls/live?at={time.time():.0f}"),
+            ("page-agent", "/agents/8026"),
+            ("page-rules", "/rules"),
+        ):
+            await page.goto(f"{wall.base}{path}")
+            await page.wait_for_selector(".page")
+            await _take(page, folder, name)
+
+
+async def main(folder: Path) -> None:
+    """All pictures."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+        async with running_wall(users=USERS, teams=TEAMS) as wall:
+            _fill(wall)
+            await _take(await _open(browser, f"{wall.base}/desk"), folder, "desk-login")
+            await _people(browser, wall, folder)
+            page = await _open(browser, wall.desk_of("token-wang"))
+            await _press(page, "j", "ArrowRight", "j")
+            await _take(page, folder, "desk-list")
+            await _press(page, "f")
+            await _take(page, folder, "desk-false-alarm")
+            await _press(page, "Escape", "s")
+            await _take(page, folder, "desk-snooze")
+            await _press(page, "Escape")
+            await _states(page, wall, folder)
+        await page.wait_for_selector('body[data-state="disconnected"]')
+        await _take(page, folder, "desk-disconnected")
+        await _pages(browser, folder)
+        await browser.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs")))
