@@ -31,6 +31,9 @@ bench: system $(VENV)/.dev ## measure: events a second, event-to-wall latency, l
 bench-ears: system-lab $(VENV)/.dev ## measure hearing: recall, false alarms, delay, channels a core; tables to docs/accuracy.md
 	@$(BIN)/python -m bench.ears
 
+bench-wall: system $(VENV)/.dev ## measure the wall: fan-out to 500 screens, memory, CPU, restarts; tables to docs/bench.md
+	@$(BIN)/python -m bench.wall
+
 lock: $(VENV)/.dev ## pin the newest versions that pyproject.toml allows
 	@$(BIN)/uv pip compile -q --upgrade --no-emit-index-url --no-header --no-annotate --extra tansu pyproject.toml \
 		-o requirements.lock

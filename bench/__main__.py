@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import backtest, fold, wall, worker
+from bench import backtest, fold, live, worker
 from streams.shell.kafka import EmbeddedKafka
 
 LIBS = Path(".run/kafka")
@@ -32,7 +32,7 @@ def main() -> None:
             show(console, "Faust worker on a backlog, one process", asyncio.run(worker.run(broker.bootstrap)))
         with console.status("recorded PBX to wall, 60 s in real time …"):
             show(
-                console, "from the event to the wall, recorded PBX at speed 1", asyncio.run(wall.run(broker.bootstrap))
+                console, "from the event to the wall, recorded PBX at speed 1", asyncio.run(live.run(broker.bootstrap))
             )
 
 
