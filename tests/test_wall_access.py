@@ -620,6 +620,31 @@ async def test_only_calls_in_the_own_scope_are_followed_and_one_at_a_time() -> N
         assert "没人听" not in str(browser.heard)
 
 
+async def test_who_follows_a_ringing_call_hears_nothing_once_another_has_answered() -> None:
+    async with staffed() as wall, browser_at(wall, "of-101") as agent:
+        now = time.time()
+        wall.floor.say("call.offered", "c9", now - 9, queue="售后")
+        for phone in ("101", "102"):
+            wall.floor.say("agent.ringing", "c9", now - 8, agent=phone)
+        await agent.say(type="follow", call="c9")
+        await agent.next("lines", lambda m: "problem" not in m)
+        wall.floor.say("call.answered", "c9", now - 3, agent="102")
+        wall.floor.say("transcript", "c9", now, **said("别人的话", now - 2))
+        assert (await agent.next("lines", lambda m: "problem" in m))["problem"] == "not_allowed"
+        wall.floor.say("transcript", "c9", now, **said("还是别人的话", now - 1))
+        assert "page" in await agent.ask("agent", "101")
+        assert "别人的话" not in str(agent.heard)
+
+
+async def test_comments_among_supervisors_are_not_for_whom_they_are_about() -> None:
+    async with staffed() as wall, browser_at(wall, "of-101") as agent, browser_at(wall, "of-zhao") as supervisor:
+        assert await supervisor.act("commented", text="下周谈话") == "done"
+        assert await supervisor.act("resolved", text="属实") == "done"
+        theirs, whole = (await agent.ask("alert", "a1"))["page"], (await supervisor.ask("alert", "a1"))["page"]
+        assert [each["action"] for each in whole["history"]] == ["commented", "resolved"]
+        assert [each["action"] for each in theirs["history"]] == ["resolved"]
+
+
 async def test_a_record_that_cannot_be_read_is_said_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "AGAIN_S", 0.05)
     async with staffed() as wall, browser_at(wall, "of-zhao") as browser:

@@ -256,6 +256,23 @@ async def test_an_alert_is_found_by_its_id_alone(settings: Settings) -> None:
     await records.close()
 
 
+async def test_the_alerts_of_one_call_are_read_from_its_partition(settings: Settings) -> None:
+    async with putting(settings) as put:
+        for n in range(20):
+            await put("alerts", f"c{n}", alerts.render(change(f"a{n}", call=f"c{n}")))
+        await put("alerts", "c7", b"not an alert")
+        await asyncio.sleep(0.05)
+        since = time.time()
+        await put("alerts", "c7", alerts.render(change("a7", "cleared", call="c7")))
+        await put("alerts", "c7", alerts.render(change("b7", call="c7")))
+    records = KafkaRecords(settings)
+    found = await records.alerts("c7", since - 60, None)
+    assert [(c.id, c.state) for c in found] == [("a7", "opened"), ("a7", "cleared"), ("b7", "opened")]
+    assert await records.alerts("c7", time.time() + kafka_records.BEFORE_S + 5, None) == ()
+    assert await records.alerts("nobody", since - 60, None) == ()
+    await records.close()
+
+
 async def test_an_alert_of_last_week_is_looked_for_day_by_day(settings: Settings) -> None:
     """The clock of the reader stands three days later than the broker's."""
     days = 0

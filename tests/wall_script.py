@@ -63,10 +63,16 @@ class ScriptedRecords:
         read = tuple(replace(events.parse(m.value), seq=m.offset, logged_at=m.logged_at) for m in mine)
         return Recorded(read, len(self._source.log))
 
+    async def alerts(self, call: str, since: float, until: float | None) -> tuple[alerts.AlertChange, ...]:
+        await self._reach()
+        return tuple(change for change in self._changes() if change.call == call)
+
     async def alert(self, alert_id: str) -> tuple[alerts.AlertChange, ...]:
         await self._reach()
-        changes = [alerts.parse(m.value) for m in self._source.log if m.topic == "alerts"]
-        return tuple(change for change in changes if change.id == alert_id)
+        return tuple(change for change in self._changes() if change.id == alert_id)
+
+    def _changes(self) -> list[alerts.AlertChange]:
+        return [alerts.parse(m.value) for m in self._source.log if m.topic == "alerts"]
 
     async def _reach(self) -> None:
         await self.gate.wait()

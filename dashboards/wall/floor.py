@@ -8,6 +8,7 @@ midnight.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -112,12 +113,13 @@ class Floor:
         self.calls[call_id] = state
         self.told[call_id] = _told(state.fold.call, state.seq, before.rang if before else ())
 
-    def put_away(self, now: float, midnight: float) -> list[str]:
-        """Forget what ended long ago or fell silent; the calls that this changes."""
-        woken = [call for call, state in self.calls.items() if state.wake <= now]
+    def put_away(self, now: float, midnight: float, most: int) -> list[str]:
+        """Forget what ended long ago or fell silent, ``most`` calls of each at a time; the calls that this changes."""
+        woken = list(islice((call for call, state in self.calls.items() if state.wake <= now), most))
         for call_id in woken:
             self._keep(call_id, step(_NO_RULES, self.calls[call_id], Tick(call=call_id, at=now)).state)
-        over = [i for i, told in self.told.items() if i not in self.calls and _is_past(told, now, midnight)]
+        past = (i for i, told in self.told.items() if i not in self.calls and _is_past(told, now, midnight))
+        over = list(islice(past, most))
         for call_id in over:
             del self.told[call_id]
         return woken + over

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
+from dashboards.wall import checkpoint
 from dashboards.wall.access import Scope
 from dashboards.wall.acts import Subject
 from dashboards.wall.boards import Board
@@ -127,9 +128,10 @@ class House:
         self._show()
         return True
 
-    def dump(self) -> bytes:
-        """A checkpoint."""
-        return self.wall.dump()
+    def dump(self) -> Callable[[], bytes]:
+        """A checkpoint, to be packed in a thread."""
+        state = self.wall.freeze()
+        return lambda: checkpoint.pack(state)
 
     def reading(self) -> None:
         """The past is read; the screens say so."""

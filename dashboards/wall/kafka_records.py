@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -63,6 +63,17 @@ class KafkaRecords:
         async with self._reading() as consumer:
             late = None if until is None else until + AFTER_S
             return await self._call(consumer, call, since - BEFORE_S, late)
+
+    async def alerts(self, call: str, since: float, until: float | None) -> tuple[AlertChange, ...]:
+        """See ``Records``."""
+        async with self._reading() as consumer:
+            late = None if until is None else until + AFTER_S
+            part = await _stretch(consumer, self._alerts, call, since - BEFORE_S, late)
+            found = list[AlertChange]()
+            async for record in part.records():
+                with suppress(msgspec.MsgspecError):
+                    found.append(alerts.parse(record.value or b""))
+            return tuple(found)
 
     async def alert(self, alert_id: str) -> tuple[AlertChange, ...]:
         """See ``Records``."""
@@ -119,20 +130,14 @@ class KafkaRecords:
         return UnavailableError(reason)
 
     async def _call(self, consumer: AIOKafkaConsumer, call: str, since: float, until: float | None) -> Recorded:
-        partitions = await _partitions(consumer, self._calls)
-        partition = _partitioner(call.encode(), partitions, partitions)
-        end = await consumer.end_offsets([partition])
-        begin = await _logged_from(consumer, since, end)
-        end = end if until is None else await _logged_from(consumer, until, end)
+        part = await _stretch(consumer, self._calls, call, since, until)
         found, unreadable = list[AnyEvent](), 0
-        async for record in _read(consumer, begin, end):
-            if record.key != call.encode():
-                continue
+        async for record in part.records():
             try:
                 found.append(self._event(record))
             except BadEventError:
                 unreadable += 1
-        return Recorded(tuple(found), end[partition], unreadable)
+        return Recorded(tuple(found), part.end, unreadable)
 
     def _event(self, record: Record) -> AnyEvent:
         """As the live wall takes it. Raises BadEventError."""
@@ -156,6 +161,34 @@ class KafkaRecords:
                 change = alerts.parse(record.value or b"")
                 found += [change] * (change.id == alert_id)
         return found
+
+
+class _Stretch(NamedTuple):
+    """What was logged under one key in one stretch of its partition; ``end``: the first offset behind it."""
+
+    consumer: AIOKafkaConsumer
+    key: bytes
+    begins: Offsets
+    ends: Offsets
+
+    @property
+    def end(self) -> int:
+        return next(iter(self.ends.values()))
+
+    async def records(self) -> AsyncIterator[Record]:
+        async for record in _read(self.consumer, self.begins, self.ends):
+            if record.key == self.key:
+                yield record
+
+
+async def _stretch(consumer: AIOKafkaConsumer, topic: str, call: str, since: float, until: float | None) -> _Stretch:
+    """Logged between these times; ``until`` None: to now."""
+    partitions = await _partitions(consumer, topic)
+    partition = _partitioner(call.encode(), partitions, partitions)
+    end = await consumer.end_offsets([partition])
+    begin = await _logged_from(consumer, since, end)
+    end = end if until is None else await _logged_from(consumer, until, end)
+    return _Stretch(consumer, call.encode(), begin, end)
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:

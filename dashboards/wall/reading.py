@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -82,7 +82,7 @@ class Reading:
     async def _page(self, user: User, ask: Ask) -> Page | Problem:
         scope = scope_of(user, self._teams)
         if ask.what == "alert":
-            page: Page | Problem = await self._alert(scope, ask.id)
+            page: Page | Problem = await self._alert(user, scope, ask.id)
         elif ask.what == "call":
             page = await self._call(scope, ask.id, ask.at)
         else:
@@ -91,7 +91,7 @@ class Reading:
             await self._note(user, ask.what, ask.id)
         return page
 
-    async def _alert(self, scope: Scope, alert: str) -> AlertPage | Problem:
+    async def _alert(self, user: User, scope: Scope, alert: str) -> AlertPage | Problem:
         wall = self._house.wall
         card = wall.card(alert)
         if card is None:
@@ -100,21 +100,24 @@ class Reading:
             return "not_allowed"
         beside = _visible(scope, wall.alerts_of(card.call))
         earlier = wall.earlier(card.agent.id, card.rule, card.opened_at) if card.agent else []
-        recorded, own, others = await asyncio.gather(
-            self._recorded(card.call, card.opened_at),
-            self._records.alert(alert),
-            self._changes(each.id for each in beside if each.id != alert),
+        recorded, changes = await asyncio.gather(
+            self._recorded(card.call, card.opened_at), self._changes(card.call, card.opened_at)
         )
+        own = [change for change in changes if change.id == alert]
+        if not any(change.state == "opened" for change in own):  # it is about several calls, or its call is long over
+            own = list(await self._records.alert(alert))
         if not own:
             return "unknown"
         cards = {each.id: each for each in (*beside, *_visible(scope, earlier), card)}.values()
         found = await asyncio.to_thread(self._book, own[0].rulebook)
-        changes, standing = [*own, *others], wall.standing(alert)
+        told = [*own, *(change for change in changes if change.id != alert)]
         page = await asyncio.to_thread(
-            alert_page, alert, changes, recorded.events, cards, standing, found, self._clock()
+            alert_page, alert, told, recorded.events, cards, wall.standing(alert), found, self._clock()
         )
         if page is None:
             return "unknown"
+        if user.role == "agent":  # what supervisors tell each other is not for whom it is about
+            page = replace(page, history=tuple(each for each in page.history if each.action != "commented"))
         call = page.call
         if call and not scope.covers(tuple(each.id for each in call.agents), call.queue):
             # a phone that was not answered: others' talk is not this agent's
@@ -124,7 +127,7 @@ class Reading:
     async def _call(self, scope: Scope, call: str, at: float | None) -> CallPage | Problem:
         cards = _visible(scope, self._house.wall.alerts_of(call))
         recorded = await self._recorded(call, at)
-        changes = await self._changes(card.id for card in cards)
+        changes = await self._changes(call, at) if cards else ()
         page = await asyncio.to_thread(call_page, call, recorded.events, changes, cards, self._clock())
         if page is None:
             return "unknown"
@@ -154,10 +157,14 @@ class Reading:
                 break
         return recorded
 
-    async def _changes(self, alerts: Iterable[str]) -> list[AlertChange]:
-        """Every change of these alerts; they are marks beside words, so what cannot be read now is left out."""
-        found = await asyncio.gather(*(self._records.alert(each) for each in alerts), return_exceptions=True)
-        return [change for each in found if not isinstance(each, BaseException) for change in each]
+    async def _changes(self, call: str, at: float | None) -> Sequence[AlertChange]:
+        """Every change of the call's alerts; they are marks beside words, so what cannot be read now is left out."""
+        span = self._house.wall.when(call)
+        since, until = span or ((at or self._clock()) - SILENT_S, None)
+        try:
+            return await self._records.alerts(call, since, until)
+        except UnavailableError:
+            return ()
 
     def _book(self, version: str) -> Rulebook | None:
         """The rulebook of that version; None: it is lost. Blocks."""
@@ -213,8 +220,10 @@ class Reading:
                 return "unknown"
             if not self._is_in(scope, course):
                 return "not_allowed"
-            for change in await self._changes(card.id for card in cards):
-                course.mark(change)
+            shown = {card.id for card in cards}
+            for change in await self._changes(call, None) if shown else ():
+                if change.id in shown:
+                    course.mark(change)
             await self._note(user, "lines", call)
         except UnavailableError:
             return "unavailable"

@@ -38,5 +38,11 @@ class Records(Protocol):
         Empty where nothing is known of it. Raises UnavailableError.
         """
 
+    async def alerts(self, call: str, since: float, until: float | None) -> tuple[AlertChange, ...]:
+        """Every change logged of alerts of ``call`` between these times, oldest first. Raises UnavailableError."""
+
     async def alert(self, alert_id: str) -> tuple[AlertChange, ...]:
-        """Every change of an alert of the last seven days, oldest first; empty: unknown. Raises UnavailableError."""
+        """Every change of an alert of the last seven days, oldest first; empty: unknown. Raises UnavailableError.
+
+        Takes longer than ``alerts``; for an alert about several calls, whose changes are logged under each of them.
+        """

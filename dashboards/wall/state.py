@@ -39,6 +39,8 @@ __all__ = ["CLEARED_SHOWN_S", "ENDED_SHOWN_S", "KEEP_ALERTS_S", "Item", "News", 
 KEEP_ALERTS_S = 7 * 86400.0
 #: How often what nobody needs any more is forgotten, seconds.
 FORGET_EVERY_S = 60.0
+#: How many calls at a time.
+FORGET_MOST = 500
 #: Beyond so much news at once each board is told all that is its, instead of whose each piece of news is.
 MANY = 500
 
@@ -459,8 +461,11 @@ class Wall:
         if self.now < self._forget_at:
             return
         self._forget_at = self.now + FORGET_EVERY_S
-        for call_id in self._floor.put_away(self.now, self.midnight):
+        gone = self._floor.put_away(self.now, self.midnight, FORGET_MOST)
+        for call_id in gone:
             self._touch_call(call_id)
+        if len(gone) >= FORGET_MOST:  # a day was read at once: little by little, or the screens would wait
+            self._forget_at = self.now
         horizon = self.now - KEEP_ALERTS_S
         for known in [known for known in self._alerts.values() if known.newest.at < horizon]:
             self._drop(known)
