@@ -208,7 +208,8 @@ def apply(fold: Fold, event: AnyEvent) -> Fold:
     """Fold one event in. Events older than ``LATE_S`` behind the newest change nothing but the end."""
     fold = _begun_earlier(fold, event)
     if not is_telephony(event):
-        return replace(fold, latest=max(fold.latest, event.at))
+        call = _introduced(fold.call, event) if isinstance(event, Mark) else fold.call
+        return replace(fold, call=call, latest=max(fold.latest, event.at))
     if event.at >= fold.latest or not fold.recent:
         return _forget(_append(fold, event))
     if event.at >= fold.latest - LATE_S:
@@ -298,6 +299,13 @@ _Facts = dict[str, Any]
 
 def _no_facts(_call: Call, _event: Any) -> _Facts:
     return {}
+
+
+def _introduced(subject: Call, mark: Mark) -> Call:
+    """A subject knows the people of its calls by name."""
+    if not mark.agent or not mark.agent_name:
+        return subject
+    return replace(subject, names={**subject.names, mark.agent: mark.agent_name})
 
 
 def _named(call: Call, event: AgentRinging | CallAnswered | CallTransferred) -> dict[str, str]:

@@ -372,6 +372,7 @@ def _mark(call: Call, rule: Rule, told: Contribution) -> Mark:
         source=call.id,
         who=call.caller_key,
         agent=call.agent,
+        agent_name=call.name_of(call.agent),
         queue=call.queue,
         evidence=told.evidence,
         grave=told.grave,

@@ -224,13 +224,14 @@ class Evidence(Struct, frozen=True, omit_defaults=True):
 class Mark(Event, frozen=True, tag="mark"):
     """What a call tells a rule that looks across calls. ``call`` is the *subject* here, ``source`` the call.
 
-    ``who`` is counted once (the caller's key, where it is known).
+    ``who`` is counted once (the caller's key, where it is known). ``agent``, ``agent_name``: who had the call.
     """
 
     rule: Id
     source: Id
     who: str | None = None
     agent: str | None = None
+    agent_name: str | None = None
     queue: str | None = None
     evidence: tuple[Evidence, ...] = ()
     grave: bool = False

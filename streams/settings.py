@@ -105,7 +105,9 @@ class WallSettings(BaseModel):
             if user.role == "agent" and not user.agent:
                 raise ValueError(f"wall.users: {user.login} is an agent without a number (agent)")
             if unknown := sorted(set(user.teams) - self.teams.keys()):
-                raise ValueError(f"wall.users: {user.login} is in unknown teams: {', '.join(unknown)}")
+                teams = ", ".join(unknown)
+                mend = f"write [wall.teams.{unknown[0]}] with its agents and queues"
+                raise ValueError(f"wall.users: {user.login} is in unknown teams: {teams} ({mend})")
         return self
 
     @field_validator("timezone")

@@ -1408,6 +1408,13 @@ NO_CALL_BACK = about(
 
 
 # 0 ended ... 60 !        a call at 60: too late, clears;   at 59.875: in time
+def test_an_alert_across_calls_names_the_agent_of_the_call() -> None:
+    mark = {"at": 0, "source": "a", "who": "7", "agent": "101", "agent_name": "\u738b\u82b3"}
+    rule = msgspec.structs.replace(NO_CALL_BACK, says="{agent}")
+    [opened] = mark_changes(rule, mark)
+    assert (opened.agent, opened.agent_name, opened.says) == ("101", "\u738b\u82b3", "\u738b\u82b3\uff08101\uff09")
+
+
 @pytest.mark.parametrize(
     ("back", "expected"),
     [(None, [("opened", 60)]), (60, [("opened", 60), ("cleared", 60)]), (59.875, []), (0, [("opened", 60)])],
