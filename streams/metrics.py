@@ -138,7 +138,12 @@ TABLE: tuple[Metric, ...] = (
     Metric("sansheng_wall_changes_total", "counter", "Changes sent to browsers' queues", (), (), ("wall",)),
     Metric("sansheng_wall_resyncs_total", "counter", "Slow browsers that got a new snapshot", (), (), ("wall",)),
     Metric(
-        "sansheng_wall_unreadable_total", "counter", "Messages that the wall could not read", ("topic",), (), ("wall",)
+        "sansheng_wall_unreadable_total",
+        "counter",
+        "Messages that the wall could not read; topic views: parts of the screens that it could not make",
+        ("topic",),
+        (),
+        ("wall",),
     ),
     Metric(
         "sansheng_wall_lag_seconds",

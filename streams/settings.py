@@ -83,8 +83,10 @@ class WallSettings(BaseModel):
     )
     users: tuple[WallUser, ...] = Field((), description="who may open the wall, by their own tokens or by a proxy")
     teams: dict[str, Team] = Field({}, description="team -> its agents and queues")
-    user_header: str = Field("", description="header in which a proxy names the user; empty: no proxy is trusted")
-    proxies: tuple[str, ...] = Field(("127.0.0.1", "::1"), description="addresses of proxies that may name a user")
+    user_header: str = Field("", description="header in which a proxy names the user; empty: none does")
+    proxies: tuple[str, ...] = Field(
+        ("127.0.0.1", "::1"), description="addresses of proxies: believed for whom they ask, and whom they name"
+    )
     timezone: str = Field("Asia/Shanghai", description="whose midnight begins 'today'")
     linger_s: float = Field(600, gt=0, description="how long an alert that cannot clear itself stays open on the wall")
     show_trial: bool = Field(False, description="show alerts of rules on trial too, marked as such")

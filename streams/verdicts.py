@@ -23,8 +23,6 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from streams.alerts import AlertChange
-
 Action = Literal[
     "claimed", "released", "resolved", "false_alarm", "reopened", "commented", "appealed", "upheld", "dismissed"
 ]
@@ -35,8 +33,12 @@ Reason = Literal["misheard", "exempt", "rule", "technical", "other"]
 Finding = Literal["open", "true", "false"]
 Appeal = Literal["none", "open", "upheld", "dismissed"]
 
+#: What people found is counted over the last seven days, seconds, by when an alert opened; nothing older is kept.
+WEEK_S = 7 * 86_400.0
 #: The longest comment, characters.
 TEXT = 500
+#: So much is said about one alert at most, so that nobody can fill every wall; then nothing makes sense any more.
+MOST_SAID = 200
 #: So many refused judgements are remembered of an alert; one comes again within seconds, if at all.
 REFUSED = 20
 #: A snooze lasts this long at most, minutes.
@@ -83,12 +85,6 @@ class Snooze(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="t
     def key(self) -> str:
         """Its key on the topic: no call's id begins so."""
         return f"~snooze:{self.rule}:{self.queue}"
-
-    def covers(self, change: AlertChange, now: float) -> bool:
-        """Whether it keeps that alert off the walls at ``now``."""
-        return (
-            self.at < self.until and now < self.until and change.rule == self.rule and self.queue in ("", change.queue)
-        )
 
 
 Verdict = Judgement | Snooze
@@ -146,6 +142,8 @@ _DECIDES: frozenset[Action] = frozenset({"resolved", "false_alarm", "upheld"})
 
 def makes_sense(standing: Standing, action: Action) -> bool:
     """Whether ``action`` can follow; two screens may decide at the same time, and the first counts."""
+    if len(standing.history) >= MOST_SAID:
+        return False
     is_open = standing.finding == "open"
     return {
         "claimed": is_open and not standing.claimed_by,

@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer
 
+from dashboards.wall.boards import Board
+from dashboards.wall.state import Wall
 from streams import alerts, terminal, verdicts
 from streams.alerts import AlertChange, Clause
 from streams.rulebook.book import read
@@ -194,3 +197,20 @@ def test_of_alerts_that_are_not_all_known_only_the_judged_ones_count() -> None:
     assert counted([alert("a"), verdict("a", "claimed"), verdict("b", "resolved")], whole=False) == {
         RULE: Precision(1, 0, 0)
     }
+
+
+def test_the_wall_counts_the_same_alerts_also_those_that_went_on_into_the_week() -> None:
+    """A week is one by when an alert opened, whatever was told of it later."""
+    now = time.time()
+    wall = Wall(zone=ZoneInfo("Asia/Shanghai"), linger_s=600, now=now - 8 * DAY)
+    opened = {"before": now - 7 * DAY - 60, "within": now - 7 * DAY + 60, "today": now - 60}
+    told: list[AlertChange | Verdict] = []
+    for name, at in opened.items():
+        raised = alert(name, state="raised", severity="critical", at=min(now, at + DAY))
+        told += [alert(name, at=at), raised, verdict(name, "resolved")]
+    for thing in told:
+        wall.take_alert(thing) if isinstance(thing, AlertChange) else wall.take_verdict(thing)
+    board = Board(wall)
+    board.collect(now)
+    shown = {row.id: Precision(row.right, row.wrong, row.undecided) for row in board.snapshot()["rules"]}
+    assert shown == counted(told) == {RULE: Precision(2, 0, 0)}

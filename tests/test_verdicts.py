@@ -9,8 +9,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from dashboards.wall.snoozes import Snoozes
 from streams.verdicts import (
+    MOST_SAID,
     REFUSED,
     Action,
     Judgement,
@@ -24,7 +27,6 @@ from streams.verdicts import (
     precision,
     render,
 )
-from tests.wall_script import change
 
 ACTIONS: tuple[Action, ...] = get_args(Action)
 _ids = count()
@@ -122,6 +124,16 @@ def test_what_was_decided_last_says_when() -> None:
     assert judge(standing, said("upheld", at=30.0)).decided_at == 30.0
 
 
+def test_nobody_can_say_so_much_about_one_alert_that_it_fills_the_walls() -> None:
+    record = [said("commented", text="吵") for _ in range(MOST_SAID + 5)]
+    standing = Standing()
+    for each in (*record, *record):
+        standing = judge(standing, each)
+    assert (standing.history, standing.comments) == (tuple(record[:MOST_SAID]), MOST_SAID)
+    assert not makes_sense(standing, "commented")
+    assert makes_sense(replace(standing, history=standing.history[1:]), "commented")
+
+
 def test_what_was_refused_is_not_remembered_without_end() -> None:
     assert len(after(*["reopened"] * (REFUSED + 5)).refused) == REFUSED
 
@@ -156,7 +168,7 @@ def snooze(**fields: Any) -> Snooze:
 
 
 @pytest.mark.parametrize(
-    ("fields", "now", "covers"),
+    ("fields", "now", "held"),
     [
         ({}, 100.0, True),
         ({}, 199.9, True),
@@ -167,8 +179,9 @@ def snooze(**fields: Any) -> Snooze:
         ({"until": 100.0}, 100.0, False),
     ],
 )
-def test_what_a_snooze_covers(fields: dict[str, Any], now: float, covers: bool) -> None:
-    assert snooze(**fields).covers(change(), now) is covers
+def test_what_a_snooze_holds_back(fields: dict[str, Any], now: float, held: bool) -> None:
+    until = Snoozes([snooze(**fields)]).until("long-hold", "售后", now)
+    assert until == (200.0 if held else None)
 
 
 def test_both_kinds_travel_and_keep_their_order() -> None:

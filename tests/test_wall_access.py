@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -14,14 +14,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
-from dashboards.wall import entrance, reading, sessions
+from dashboards.wall import acts, crowd, entrance, reading, sessions
 from dashboards.wall.access import Door, Scope, User, scope_of
 from dashboards.wall.acts import shown
 from dashboards.wall.protocol import BURST, MOST_BYTES, PER_S, Pace
 from dashboards.wall.tickets import GOOD_FOR_S, MOST_TICKETS, MOST_WRONG, WRONG_WITHIN_S, Guesses, Tickets
 from streams.settings import Team, WallSettings
 from streams.shell.entries import entries, with_tokens, without_given
-from streams.verdicts import Judgement, Snooze
+from streams.verdicts import Action, Judgement, Snooze, Verdict
 from tests.test_wall_server import Json, get, until, value_of
 from tests.wall_client import ticket_at
 from tests.wall_script import DESK_TOKEN, TOKEN, Running, change, running_wall
@@ -85,8 +85,15 @@ class Browser:
 @asynccontextmanager
 async def browser_at(wall: Running, token: str = DESK_TOKEN, **hello: Any) -> AsyncIterator[Browser]:
     """A desk that has said hello."""
+    async with greeted(wall, connect(wall.socket, proxy=None, max_size=None), token, **hello) as browser:
+        yield browser
+
+
+@asynccontextmanager
+async def greeted(wall: Running, connecting: connect, token: str = DESK_TOKEN, **hello: Any) -> AsyncIterator[Browser]:
+    """A desk that has said hello over that connection."""
     ticket = await asyncio.to_thread(ticket_at, wall.base, token)
-    async with connect(wall.socket, proxy=None, max_size=None) as socket:
+    async with connecting as socket:
         browser = Browser(socket)
         await browser.say(**{"type": "hello", "protocol": 2, "ticket": ticket, "mode": "desk", **hello})
         yield browser
@@ -164,20 +171,47 @@ def test_a_ticket_is_good_once_and_for_thirty_seconds() -> None:
 
 
 def test_tickets_that_nobody_uses_do_not_pile_up() -> None:
-    tickets, user = Tickets(), User("zhao", "赵敏", "supervisor")
-    assert all(tickets.give(user, 0.0) for _ in range(MOST_TICKETS))
-    assert tickets.give(user, GOOD_FOR_S - 0.1) is None
-    assert tickets.give(user, GOOD_FOR_S + 0.1)
+    tickets = Tickets()
+    users = [User(f"{n}", "", "supervisor") for n in range(MOST_TICKETS)]
+    assert all(tickets.give(user, 0.0) for user in users)
+    assert tickets.give(User("late", "", "supervisor"), GOOD_FOR_S - 0.1) is None
+    assert tickets.give(User("late", "", "supervisor"), GOOD_FOR_S + 0.1)
+
+
+@pytest.mark.parametrize(
+    ("user", "most"),
+    [
+        (User("zhao", "", "supervisor"), crowd.MOST_OF_ONE),
+        (User("desk", "", "supervisor"), crowd.MOST_OF_SHARED),
+        (User("lobby", "", "wall"), crowd.MOST_OF_SHARED),
+    ],
+)
+def test_one_name_has_so_many_tickets_and_loses_the_oldest(user: User, most: int) -> None:
+    tickets, other = Tickets(), User("qian", "", "manager")
+    of_other = tickets.give(other, 0.0)
+    given = [tickets.give(user, 0.0) for _ in range(most + 1)]
+    assert [ticket for ticket in given if tickets.take(ticket or "", 1.0) is None] == given[:1]
+    assert tickets.take(of_other or "", 1.0) == other
 
 
 def test_an_address_that_guesses_waits_for_the_rest_of_the_minute() -> None:
     guesses = Guesses()
     for n in range(MOST_WRONG):
         assert not guesses.are_too_many("one", n)
-        guesses.add("one", n)
+        guesses.add("one", f"guess {n}", n)
     assert guesses.are_too_many("one", WRONG_WITHIN_S - 0.1)
     assert not guesses.are_too_many("other", WRONG_WITHIN_S - 0.1)
     assert not guesses.are_too_many("one", WRONG_WITHIN_S)
+
+
+def test_who_shows_the_same_wrong_token_again_and_again_guesses_nothing() -> None:
+    guesses = Guesses()
+    for at in range(1000):
+        guesses.add("one", "of last year", at)
+        assert not guesses.are_too_many("one", at)
+    for n in range(MOST_WRONG - 1):
+        guesses.add("one", f"guess {n}", 1000)
+    assert guesses.are_too_many("one", 1000)
 
 
 async def test_a_ticket_opens_one_websocket_only() -> None:
@@ -232,10 +266,37 @@ async def test_tickets_are_given_for_a_right_token_and_only_to_our_own_page() ->
 async def test_guessing_ends_with_too_many_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(entrance, "REFUSE_AFTER_S", 0)
     async with running_wall() as wall:
-        url, guess = wall.base + "/ticket", {"Authorization": "Bearer guess", "X-Sansheng": "1"}
-        assert [(await get(url, **guess))[0] for _ in range(MOST_WRONG)] == [401] * MOST_WRONG
-        assert (await get(url, **guess))[0] == 429
-        assert (await get(url, **{**guess, "Authorization": f"Bearer {TOKEN}"}))[0] == 429
+        assert [await knock(wall, "old") for _ in range(MOST_WRONG + 1)] == [401] * (MOST_WRONG + 1)
+        assert [await knock(wall, f"guess {n}") for n in range(MOST_WRONG - 1)] == [401] * (MOST_WRONG - 1)
+        assert await knock(wall, "guess") == 429
+        assert await knock(wall, TOKEN) == 429
+
+
+@pytest.mark.parametrize("user_header", ["", "X-Forwarded-User"])
+async def test_who_guesses_behind_a_proxy_locks_out_nobody_else(
+    monkeypatch: pytest.MonkeyPatch, user_header: str
+) -> None:
+    """The proxy adds who asks; what stands before that the browser may have written itself."""
+    monkeypatch.setattr(entrance, "REFUSE_AFTER_S", 0)
+    async with running_wall(user_header=user_header) as wall:
+        for n in range(MOST_WRONG):
+            assert await knock(wall, f"guess {n}", asks=f"10.9.9.{n}, 10.0.0.66") == 401
+        assert await knock(wall, TOKEN, asks="10.0.0.66") == 429
+        assert await knock(wall, TOKEN, asks="10.0.0.7") == 200
+
+
+async def test_whom_an_unknown_machine_asks_for_counts_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entrance, "REFUSE_AFTER_S", 0)
+    async with running_wall(proxies=["10.0.0.1"]) as wall:
+        for n in range(MOST_WRONG):
+            assert await knock(wall, f"guess {n}", asks=f"10.9.9.{n}") == 401
+        assert await knock(wall, TOKEN, asks="10.0.0.7") == 429
+
+
+async def knock(wall: Running, token: str, asks: str = "") -> int:
+    """The answer to that token, as a proxy passes it on."""
+    headers = {"Authorization": f"Bearer {token}", "X-Sansheng": "1", **({"X-Forwarded-For": asks} if asks else {})}
+    return (await get(wall.base + "/ticket", **headers))[0]
 
 
 async def test_only_its_own_page_may_open_the_websocket() -> None:
@@ -248,6 +309,74 @@ async def test_only_its_own_page_may_open_the_websocket() -> None:
                     pass
             assert refused.value.response.status_code == 403
         assert value_of(wall, "sansheng_wall_refused_total", reason="origin") == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "origin", "status"), [("/live", "http://[", 403), ("//[", "http://wall", 404), ("/live", "", 403)]
+)
+async def test_what_is_no_address_is_refused(path: str, origin: str, status: int) -> None:
+    async with running_wall() as wall:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(wall.base.rpartition(":")[2]))
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: wall\r\nOrigin: {origin}\r\n\r\n".encode())
+        assert int((await reader.readline()).split()[1]) == status
+        writer.close()
+
+
+# how many may come
+
+
+async def test_who_says_nothing_takes_nobodys_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowd, "MOST_GUESTS", 2)
+    async with running_wall() as wall, AsyncExitStack() as stack:
+        wall.floor.begin()
+        for _ in range(crowd.MOST_STRANGERS_OF_ONE):
+            await stack.enter_async_context(connect(wall.socket, proxy=None))
+        async with connect(wall.socket, proxy=None) as one_more:
+            assert await Browser(one_more).is_closed_with() == sessions.FULL
+        for n in range(2):  # others, for whom a proxy asks
+            other = connect(wall.socket, proxy=None, additional_headers={"X-Forwarded-For": f"10.0.0.{n}"})
+            browser = await stack.enter_async_context(greeted(wall, other))
+            assert (await browser.next("welcome"))["you"]["login"] == "desk"
+        other = connect(wall.socket, proxy=None, additional_headers={"X-Forwarded-For": "10.0.0.9"})
+        async with greeted(wall, other) as third:
+            assert await third.is_closed_with() == sessions.FULL
+        assert value_of(wall, "sansheng_wall_refused_total", reason="full") == 2
+
+
+async def test_who_has_greeted_leaves_the_door_to_the_next() -> None:
+    async with running_wall() as wall, AsyncExitStack() as stack:
+        wall.floor.begin()
+        for _ in range(crowd.MOST_STRANGERS_OF_ONE + 1):
+            browser = await stack.enter_async_context(browser_at(wall))
+            await browser.next("welcome")
+
+
+def test_of_all_addresses_only_so_many_may_stand_at_the_door() -> None:
+    all_of_them = crowd.Crowd()
+    with ExitStack() as stack:
+        for n in range(crowd.MOST_STRANGERS):
+            stack.enter_context(all_of_them.stranger(f"10.0.0.{n}"))
+        with pytest.raises(crowd.FullError), all_of_them.stranger("10.0.1.1"):
+            pass
+    with all_of_them.stranger("10.0.1.1"):
+        pass
+
+
+async def test_nobody_takes_all_the_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowd, "MOST_OF_ONE", 2)
+    async with staffed() as wall, AsyncExitStack() as stack:
+        for _ in range(2):
+            mine = await stack.enter_async_context(browser_at(wall, "of-101"))
+            await mine.next("welcome")
+        async with browser_at(wall, "of-101") as one_more:
+            assert await one_more.is_closed_with() == sessions.FULL
+        for _ in range(3):
+            shared = await stack.enter_async_context(browser_at(wall))
+            await shared.next("welcome")
+        await mine.socket.close()
+        await until(lambda: value_of(wall, "sansheng_wall_clients", mode="desk") == 4)
+        async with browser_at(wall, "of-101") as again:
+            await again.next("welcome")
 
 
 # a proxy that names the user
@@ -363,7 +492,7 @@ async def test_each_role_may_do_its_own_things(token: str, can: list[str], canno
     async with staffed() as wall, browser_at(wall, token) as browser:
         assert set(can) <= set((await browser.next("welcome"))["can"])
         for action in can:
-            assert await browser.act(action, reason="other", text="因为") == "done"
+            assert await browser.act(action, reason="other", text="因为" * (action in acts._SAYS)) == "done"
         for action in cannot:
             assert await browser.act(action, reason="other", text="因为") == "not_allowed"
         done = [v.action for v in wall.people.verdicts if isinstance(v, Judgement)]
@@ -484,6 +613,61 @@ async def test_what_is_not_known_or_cannot_be_read_is_said() -> None:
         assert wall.people.audits == []
 
 
+async def test_a_call_that_nobody_knows_is_looked_for_only_where_it_could_be_told() -> None:
+    async with staffed() as wall:
+        for token in ("of-101", "of-zhao"):
+            async with browser_at(wall, token) as browser:
+                for at in (None, time.time()):
+                    assert (await browser.ask("call", "nothing", at))["problem"] == "unknown"
+                await browser.say(type="follow", call="nothing")
+                assert (await browser.next("lines"))["problem"] == "unknown"
+        assert wall.records.asked == []
+        async with browser_at(wall, "of-qian") as manager:
+            assert (await manager.ask("call", "nothing"))["problem"] == "unknown"
+        assert len(wall.records.asked) == 2  # a day, then a week
+
+
+async def test_one_name_reads_one_thing_at_a_time() -> None:
+    async with staffed() as wall, AsyncExitStack() as stack:
+        mine = [await stack.enter_async_context(browser_at(wall, "of-101")) for _ in range(2)]
+        other = await stack.enter_async_context(browser_at(wall, "of-qian"))
+        wall.records.gate.clear()
+        for n in (1, 2):
+            for browser in mine:
+                await browser.say(type="ask", ask=n, what="call", id="c1")
+        await mine[0].say(type="follow", call="c1")
+        await mine[0].next("beat")
+        assert len(wall.records.asked) == 1
+        asking = asyncio.create_task(other.ask("call", "c2"))
+        await until(lambda: len(wall.records.asked) == 2)
+        wall.records.gate.set()
+        assert "page" in await asking
+        for browser in mine:
+            assert all(["page" in await browser.next("answer") for _ in range(2)])
+        await mine[0].next("lines", lambda m: "problem" not in m)
+
+
+async def test_a_page_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "WITHIN_S", 0.1)
+    async with staffed() as wall, browser_at(wall, "of-zhao") as browser:
+        wall.records.gate.clear()
+        assert (await browser.ask("call", "c1"))["problem"] == "unavailable"
+        await browser.say(type="follow", call="c1")
+        assert (await browser.next("lines"))["problem"] == "unavailable"
+        monkeypatch.setattr(reading, "WITHIN_S", 30)
+        wall.records.gate.set()
+        assert "page" in await browser.ask("call", "c1")
+        assert [entry.what for entry in wall.people.audits] == ["call"]  # nothing went on for nobody
+
+
+async def test_of_an_agent_only_today_is_known() -> None:
+    async with staffed() as wall, browser_at(wall, "of-zhao") as browser:
+        midnight = wall.server.house.wall.midnight
+        assert (await browser.ask("agent", "101", midnight - 1))["problem"] == "unknown"
+        for at in (midnight, time.time(), None):
+            assert (await browser.ask("agent", "101", at))["page"]["agent"]["id"] == "101"
+
+
 # verdicts
 
 
@@ -506,7 +690,46 @@ async def test_what_one_does_every_screen_shows() -> None:
         await until(lambda: value_of(wall, "sansheng_rule_alerts", rule="long-hold", finding="open") == 2)
 
 
-async def test_of_two_who_decide_before_the_log_answers_the_second_is_told() -> None:
+async def test_who_was_second_at_another_wall_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """::
+
+    this wall     checks ─▶ writes ───────────────────▶ acknowledged ─▶ back: refused ─▶ too_late
+    another wall        writes ─▶ in the log before it
+    """
+    async with staffed() as wall, browser_at(wall, "of-zhao") as browser:
+        write = wall.people.judge
+
+        async def second(verdict: Verdict) -> None:
+            wall.floor.verdict(judged("resolved", by="qian"))
+            await write(verdict)
+
+        monkeypatch.setattr(wall.people, "judge", second)
+        assert await browser.act("false_alarm", reason="rule") == "too_late"
+        assert value_of(wall, "sansheng_wall_acts_total", action="false_alarm", outcome="too_late") == 1
+
+
+async def test_what_is_long_on_its_way_back_is_waited_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acts, "BACK_S", 0.1)
+    async with staffed() as wall, browser_at(wall, "of-zhao") as browser:
+        wall.people.loops = False
+        assert await browser.act("claimed") == "done"  # it is written
+        monkeypatch.setattr(acts, "BACK_S", 30)
+        acting = asyncio.create_task(browser.act("resolved"))
+        await until(lambda: len(wall.people.verdicts) == 2)
+        for verdict in wall.people.verdicts:
+            assert not acting.done()
+            wall.floor.verdict(verdict)
+        assert await acting == "done"
+
+
+def judged(action: Action, by: str, **fields: Any) -> Judgement:
+    """What somebody did at another wall."""
+    whole: Json = {"id": f"of {by}", "alert": "a1", "call": "c1", "rule": "long-hold", "by_name": by, "at": time.time()}
+    return Judgement(**whole, action=action, by=by, **fields)
+
+
+async def test_of_two_who_decide_before_the_log_answers_the_second_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acts, "BACK_S", 0.05)
     async with staffed() as wall, browser_at(wall, "of-zhao") as one, browser_at(wall, "of-qian") as other:
         wall.people.loops = False
         assert await one.act("resolved") == "done"
@@ -531,6 +754,9 @@ async def test_a_verdict_that_was_not_written_is_said_and_does_not_count() -> No
         ({"action": "commented", "text": "长" * 501}, "too_long"),
         ({"action": "commented", "text": "长" * 500}, "done"),
         ({"action": "released"}, "too_late"),
+        ({"action": "claimed", "text": "下周谈话"}, "bad"),
+        ({"action": "released", "text": "下周谈话"}, "bad"),
+        ({"action": "reopened", "text": "下周谈话"}, "bad"),
         ({"action": "dismissed"}, "too_late"),
     ],
 )
@@ -563,6 +789,25 @@ async def test_a_snooze_is_of_the_own_queues_and_ends() -> None:
         assert isinstance(first, Snooze)
         assert isinstance(last, Snooze)
         assert (first.until - first.at, last.until - last.at) == (1800, 0)
+
+
+async def test_only_a_queue_that_there_is_can_be_silenced() -> None:
+    async with staffed() as wall, browser_at(wall, "of-qian") as browser:
+        wall.floor.say("call.offered", "c4", queue="夜班")
+        wall.floor.alert(change("a4", call="c5", queue="外呼"))
+        for queue, answer in (("没有", "unknown"), ("夜班", "done"), ("外呼", "done"), ("投诉", "done"), ("", "done")):
+            assert await browser.snooze(queue) == answer
+        assert [v.queue for v in wall.people.verdicts] == ["夜班", "外呼", "投诉", ""]
+
+
+async def test_so_many_snoozes_are_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acts, "MOST_SNOOZES", 2)
+    async with staffed() as wall, browser_at(wall, "of-qian") as browser:
+        assert [await browser.snooze(queue) for queue in ("售后", "投诉", "")] == ["done", "done", "bad"]
+        assert await browser.snooze("投诉", minutes=60) == "done"  # instead of the one before
+        assert await browser.snooze("售后", minutes=0) == "done"
+        await browser.next("change", lambda m: len(m["set"].get("snoozes", "  ")) == 1)
+        assert await browser.snooze("") == "done"
 
 
 # following a call
@@ -620,6 +865,37 @@ async def test_only_calls_in_the_own_scope_are_followed_and_one_at_a_time() -> N
         assert "没人听" not in str(browser.heard)
 
 
+async def test_who_turns_from_call_to_call_waits_for_nothing_and_reads_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "FOLLOW_EVERY_S", 2.0)
+    async with staffed() as wall, browser_at(wall) as browser:
+        for call in ("c1", "c2", "c3", "c1", "c2"):
+            await browser.say(type="follow", call=call)
+            assert "page" in await browser.ask("agent", "101")  # the server has heard that
+        await browser.next("lines", lambda m: m["call"] == "c2")
+        assert [entry.id for entry in wall.people.audits if entry.what == "lines"] == ["c1", "c2"]
+
+
+async def test_a_browser_is_heard_while_what_it_followed_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consumer that leaves a broker may take long."""
+    left = asyncio.Event()
+
+    async def stuck(*_: object) -> tuple[()]:
+        try:
+            return await asyncio.Future[tuple[()]]()
+        finally:
+            await left.wait()
+
+    async with staffed() as wall, browser_at(wall) as browser:
+        read = wall.records.call
+        monkeypatch.setattr(wall.records, "call", stuck)
+        await browser.say(type="follow", call="c1")
+        await browser.next("beat")
+        monkeypatch.setattr(wall.records, "call", read)
+        await browser.say(type="follow", call="")
+        assert "page" in await browser.ask("agent", "101")
+        left.set()
+
+
 async def test_who_follows_a_ringing_call_hears_nothing_once_another_has_answered() -> None:
     async with staffed() as wall, browser_at(wall, "of-101") as agent:
         now = time.time()
@@ -636,13 +912,34 @@ async def test_who_follows_a_ringing_call_hears_nothing_once_another_has_answere
         assert "别人的话" not in str(agent.heard)
 
 
-async def test_comments_among_supervisors_are_not_for_whom_they_are_about() -> None:
+async def test_what_supervisors_tell_each_other_is_not_for_whom_it_is_about() -> None:
     async with staffed() as wall, browser_at(wall, "of-101") as agent, browser_at(wall, "of-zhao") as supervisor:
-        assert await supervisor.act("commented", text="下周谈话") == "done"
-        assert await supervisor.act("resolved", text="属实") == "done"
+        for action, text in (("commented", "下周谈话"), ("claimed", ""), ("released", ""), ("resolved", "老问题")):
+            assert await supervisor.act(action, text=text) == "done"
+        assert await agent.act("appealed", text="线路中断") == "done"
+        assert await supervisor.act("dismissed", text="录音清楚") == "done"
+        assert await supervisor.act("reopened") == "done"
+        assert await supervisor.act("false_alarm", reason="misheard", text="别告诉他") == "done"
         theirs, whole = (await agent.ask("alert", "a1"))["page"], (await supervisor.ask("alert", "a1"))["page"]
-        assert [each["action"] for each in whole["history"]] == ["commented", "resolved"]
-        assert [each["action"] for each in theirs["history"]] == ["resolved"]
+        assert len(whole["history"]) == 8
+        told = [(one["action"], one["by"], one.get("text", ""), one.get("reason")) for one in theirs["history"]]
+        assert told == [
+            ("resolved", "", "", None),
+            ("appealed", "", "线路中断", None),
+            ("dismissed", "", "录音清楚", None),
+            ("false_alarm", "", "", "misheard"),
+        ]
+        assert whole["card"]["comments"] == 5
+        for page in (theirs, (await agent.ask("call", "c1"))["page"], (await agent.ask("agent", "101"))["page"]):
+            assert "comments" not in str(page)
+            for text in ("下周谈话", "老问题", "别告诉他", "zhao"):
+                assert text not in str(page)
+
+
+async def test_the_own_appeal_only_is_read() -> None:
+    async with staffed() as wall, browser_at(wall, "of-101") as agent:
+        wall.floor.verdict(judged("appealed", by="102", text="别人的申诉"))
+        assert "history" not in (await agent.ask("alert", "a1"))["page"]
 
 
 async def test_a_record_that_cannot_be_read_is_said_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
-from dashboards.wall import boards
-from dashboards.wall.access import Scope
+from dashboards.wall import boards, state
+from dashboards.wall import cards as alarms
+from dashboards.wall.access import Scope, User, scope_of
 from dashboards.wall.boards import DESK_MOST, HOURS, Board, Mode, Roll
 from dashboards.wall.floor import LATELY_S
-from dashboards.wall.state import CLEARED_SHOWN_S, KEEP_ALERTS_S, Wall, midnight_before
+from dashboards.wall.state import CLEARED_SHOWN_S, Wall, midnight_before
 from dashboards.wall.views import Card, Counts, Hour, Hush, Person, RuleFigures
 from streams.core import KEEP_ENDED_S
-from tests.wall_board import LINGER_S, NOW, ZONE, as_shown, cards, judgement, say, snooze, talk, tiles
+from streams.settings import Team
+from streams.verdicts import WEEK_S
+from tests.wall_board import LINGER_S, NOW, ZONE, anything, as_shown, cards, judgement, say, snooze, talk, tiles
 from tests.wall_script import change
 
 DAY_S = 86400.0
 AFTER_SALES = Scope(agents=frozenset({"101", "102"}), queues=frozenset({"售后"}), name="售后")
 PRE_SALES = Scope(agents=frozenset({"201"}), queues=frozenset({"售前"}), name="售前")
+TEAMS = {"售后": Team(agents=("101", "102"), queues=("售后",)), "售前": Team(agents=("201",), queues=("售前",))}
+HERSELF = scope_of(User("chen", "陈静", "agent", agent="101"), TEAMS)
 
 
 @pytest.fixture
@@ -147,7 +157,7 @@ def test_a_team_that_looks_for_the_first_time_is_told_nothing_of_what_was_forgot
         wall.collect(NOW + days * DAY_S + 60)
     board = look(wall, NOW + 8 * DAY_S + 60, scope=AFTER_SALES)
     assert (board.counts.offered, cards(board), rules(board)) == (0, {}, ())
-    assert (wall.known("a1"), wall.call_lines("101"), wall.when("old")) == (None, [], None)
+    assert (wall.known("a1"), wall.call_lines("101", anything), wall.when("old")) == (None, [], None)
 
 
 def test_a_desk_lists_the_newest_and_an_older_one_comes_back_when_one_leaves(
@@ -211,6 +221,16 @@ def test_a_verdict_that_comes_before_its_alert_waits_for_it(wall: Wall) -> None:
     assert rules(board)[0].wrong == 1
 
 
+def test_an_agent_is_not_told_how_much_supervisors_say_to_each_other(wall: Wall) -> None:
+    wall.take_alert(change(at=NOW))
+    own, desk = Board(wall, "desk", HERSELF), Board(wall, "desk", AFTER_SALES)
+    own.collect(NOW)
+    wall.take_verdict(judgement("commented", text="先不告诉她"))
+    assert own.collect(NOW + 1) == ()
+    desk.collect(NOW + 1)
+    assert (cards(own)["a1"].comments, cards(desk)["a1"].comments) == (0, 1)
+
+
 def test_two_verdicts_at_once_end_as_the_first_says(wall: Wall) -> None:
     wall.take_alert(change(at=NOW))
     board = Board(wall, "desk")
@@ -261,7 +281,8 @@ def test_the_figures_of_a_rule_are_those_of_a_week(wall: Wall) -> None:
     board = look(wall, NOW)
     figures = RuleFigures("long-hold", "客户保持等待过久", right=2, wrong=1, undecided=1, appeals=1)
     assert rules(board) == (figures, RuleFigures("other", "其他", "Other", undecided=1))
-    board.collect(NOW + 60 + KEEP_ALERTS_S - 6 * DAY_S)  # the oldest is a week old now
+    wall.take_alert(change("a3", state="raised", severity="critical", at=NOW - 5 * DAY_S, call="c3"))
+    board.collect(NOW + 60 + WEEK_S - 6 * DAY_S)  # the oldest opened more than a week ago now
     assert rules(board)[0].undecided == 0
 
 
@@ -345,6 +366,136 @@ def test_what_was_over_before_the_snooze_was_not_held_back_by_it(wall: Wall) -> 
     assert (hushes(board)[0].held_back, board.counts.snoozed) == (0, 0)
 
 
+def test_a_snooze_is_told_where_it_matters_and_never_to_agents(wall: Wall) -> None:
+    for queue in ("", "售后", "售前"):
+        wall.take_verdict(snooze(NOW, queue=queue, text=f"新人培训{queue}", by_name="赵班长"))
+    team = scope_of(User("wu", "吴", "supervisor", teams=("售后",)), TEAMS)
+    seen = {scope.name: [h.queue for h in hushes(look(wall, NOW, scope=scope))] for scope in (Scope(), team, HERSELF)}
+    assert {name: sorted(queues) for name, queues in seen.items()} == {
+        "": ["", "售前", "售后"],
+        "售后": ["", "售后"],
+        "chen": [],
+    }
+    for scope, secrets in ((team, ("培训售前",)), (HERSELF, ("培训", "赵班长"))):
+        board = Board(wall, "desk", scope)
+        on_the_wire = msgspec.json.encode((board.snapshot(), board.collect(NOW + 1))).decode()
+        assert not [secret for secret in secrets if secret in on_the_wire]
+
+
+@pytest.fixture
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids of the alerts that were worked out anew."""
+    ids: list[str] = []
+    really = alarms.look
+
+    def look(known: alarms.Known, *rest: Any, **more: Any) -> Any:
+        ids.append(known.newest.id)
+        return really(known, *rest, **more)
+
+    monkeypatch.setattr(alarms, "look", look)
+    return ids
+
+
+def test_a_snooze_costs_nothing_for_alerts_that_nobody_sees_any_more(wall: Wall, looked_at: list[str]) -> None:
+    for i in range(20):
+        wall.take_alert(change(f"old{i}", state="cleared", at=NOW - 3 * DAY_S + i, call=f"c{i}"))
+    wall.take_verdict(judgement("claimed", "old0"))  # so a desk lists it
+    talk(wall, NOW, "runs")
+    wall.take_alert(change("still open", at=NOW - DAY_S, call="runs"))
+    wall.take_alert(change("today", state="cleared", at=NOW - 3600, call="c"))
+    wall.take_alert(change("elsewhere", state="cleared", at=NOW - 3600, call="c", queue="售前"))
+    desk = Board(wall, "desk")
+    desk.collect(NOW)
+    for at, made in ((10, snooze(NOW + 10, 30, "售后")), (20, snooze(NOW + 20, 0, "售后"))):
+        looked_at.clear()
+        wall.take_verdict(made)
+        desk.collect(NOW + at)
+        assert sorted(looked_at) == ["still open", "today"]
+        assert {id_ for id_, card in cards(desk).items() if card.snoozed} == (
+            {"still open", "today"} if at < 20 else set()
+        )
+        assert as_shown(desk) == as_shown(look(wall, NOW + at))
+    wall.take_verdict(snooze(NOW + 30))
+    wall.take_verdict(judgement("commented", "old0", text="周一再看"))
+    desk.collect(NOW + 30)
+    assert (cards(desk)["old0"].comments, cards(desk)["old0"].snoozed) == (1, False)
+
+
+def test_of_much_news_at_once_a_board_is_told_no_more_than_concerns_it(
+    wall: Wall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "MANY", 5)
+    for i in range(20):
+        wall.take_alert(change(f"a{i}", rule="other" if i % 2 else "long-hold", at=NOW, call=f"c{i}"))
+    wall.take_alert(change("b", agent="201", at=NOW, call="d"))
+    seen = {scope: Board(wall, "wall", scope) for scope in (Scope(), AFTER_SALES, PRE_SALES)}
+    told_anew: list[Scope] = []
+    for scope, board in seen.items():
+        monkeypatch.setattr(board, "begin", partial(_noted, told_anew, scope, board.begin))
+    wall.take_verdict(snooze(NOW + 1))
+    for board in seen.values():
+        board.collect(NOW + 1)
+    assert told_anew == [PRE_SALES]
+    assert [len(cards(board)) for board in seen.values()] == [10, 10, 0]
+    for scope, board in seen.items():
+        assert as_shown(board) == as_shown(look(wall, NOW + 1, "wall", scope))
+
+
+def _noted(told: list[Scope], scope: Scope, begin: Callable[[], None]) -> None:
+    told.append(scope)
+    begin()
+
+
+def test_a_snooze_that_is_heard_of_late_counts_what_it_held_back_of_yesterday() -> None:
+    midnight = midnight_before(NOW, ZONE)
+    wall = Wall(zone=ZONE, linger_s=LINGER_S, now=midnight - 60)
+    board = Board(wall)
+    wall.take_alert(change(at=midnight - 60))
+    wall.take_alert(change(state="cleared", at=midnight + 60))
+    board.collect(midnight + 300)
+    wall.take_verdict(snooze(midnight, 30))
+    board.collect(midnight + 300)
+    assert [h.held_back for h in hushes(board)] == [1]
+
+
+def test_midnight_costs_what_the_day_had_not_what_the_week_had(looked_at: list[str]) -> None:
+    midnight = midnight_before(NOW, ZONE) + DAY_S
+    wall = Wall(zone=ZONE, linger_s=LINGER_S, now=midnight - 60)
+    for i in range(20):
+        wall.take_alert(change(f"old{i}", state="cleared", at=NOW - 3 * DAY_S + i, call=f"c{i}"))
+    wall.take_alert(change("evening", "cleared", at=midnight - 7200, call="c"))
+    board = Board(wall, "desk")
+    board.collect(midnight - 1)
+    wall.take_alert(change("early", at=midnight + 1, call="d"))  # by the clock of who sent it
+    board.collect(midnight - 1)
+    looked_at.clear()
+    n = board.n
+    changes = board.collect(midnight)
+    assert looked_at == ["evening", "early"]
+    assert {(c.kind, c.id) for c in changes} <= {("alerts", "evening"), ("recent", ""), ("counts", ""), ("status", "")}
+    assert (board.counts.day, board.counts.warning, cards(board).keys()) == ("2026-03-06", 1, {"early"})
+    assert [hour.warning for hour in board.counts.hours[-3:]] == [1, 0, 1]
+    assert board.n == n + len(changes)
+    assert as_shown(board) == as_shown(look(wall, midnight))
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "Australia/Lord_Howe", "Europe/Berlin"])
+def test_hours_are_those_of_the_local_day_also_where_the_clock_is_put_on(zone: str) -> None:
+    """Lord Howe's clocks go back by half an hour in the night of 5 April, Berlin's forward by one on 29 March."""
+    local = ZoneInfo(zone)
+    for day in (28, 29, 35, 36):
+        begun = datetime(2026, 3, 1, 22, 40, tzinfo=local).timestamp() + (day - 1) * DAY_S
+        wall = Wall(zone=local, linger_s=LINGER_S, now=begun)
+        board = Board(wall, "desk")
+        wall.take_alert(change(at=begun))
+        for hours in range(1, 8):
+            board.collect(begun + hours * 3600)
+        assert as_shown(board) == as_shown(look(wall, begun + 7 * 3600))
+        assert {(hour.at - wall.midnight) % 3600 for hour in board.counts.hours} == {0.0}
+        [opened_in] = [hour.at for hour in board.counts.hours if hour.warning]
+        assert opened_in <= begun < opened_in + 3600
+
+
 # figures
 
 
@@ -416,7 +567,7 @@ def test_an_agents_day(wall: Wall) -> None:
     wall.take_alert(change("a1", call="c2", at=NOW + 50, severity="notice"))
     wall.take_alert(change("a2", call="c2", at=NOW + 55, severity="critical"))
     wall.collect(NOW + 100)
-    lines = {line.id: line for line in wall.call_lines("101")}
+    lines = {line.id: line for line in wall.call_lines("101", anything)}
     assert list(lines) == ["c1", "missed", "c2"]
     assert (lines["c2"].ring_s, lines["c2"].talk_s, lines["c2"].held_s) == (5, 10 + 10 + 30, 30)
     assert lines["c2"].agents == (Person("101", "王芳"), Person("102", "陈静"))
@@ -425,9 +576,36 @@ def test_an_agents_day(wall: Wall) -> None:
     assert lines["missed"].agents == ()
     assert [card.id for card in wall.alerts_of_agent("101")] == ["a1", "a2"]
     assert (wall.name_of("102"), wall.name_of("999")) == ("陈静", "")
-    before = wall.call_lines("101")
+    before = wall.call_lines("101", anything)
     wall.collect(NOW + KEEP_ENDED_S + 120)  # the calls are put away, their lines stay
-    assert wall.call_lines("101")[:2] == before[:2]
+    assert wall.call_lines("101", anything)[:2] == before[:2]
+
+
+def test_an_agents_day_tells_nothing_of_calls_that_others_took(wall: Wall) -> None:
+    say(wall, "call.offered", NOW - 20, "rang", queue="售后")
+    say(wall, "agent.ringing", NOW - 20, "rang", agent="101", agent_name="王芳")
+    say(wall, "agent.ringing", NOW - 20, "rang", agent="102", agent_name="陈静")
+    say(wall, "call.answered", NOW - 10, "rang", agent="102")
+    say(wall, "call.held", NOW - 5, "rang")
+    talk(wall, NOW, "passed on", agent="101")
+    say(wall, "call.transferring", NOW + 5, "passed on", agent="101", to="201")
+    say(wall, "call.transferred", NOW + 9, "passed on", agent="201")
+    wall.take_alert(change("hers", call="rang", at=NOW, agent="102", severity="critical"))
+    wall.take_alert(change("theirs", call="passed on", at=NOW + 20, agent="201", severity="critical"))
+    wall.take_alert(change("mine", call="passed on", at=NOW + 5, agent="101", severity="notice"))
+    wall.collect(NOW + 30)
+
+    def told(scope: Scope) -> dict[str, tuple[int, str | None]]:
+        lines = wall.call_lines("101", lambda card: scope.covers_alert(card.agent and card.agent.id, card.queue))
+        assert {line.id: line.agents == () and line.talk_s + line.held_s == 0 for line in lines} == {
+            "rang": True,
+            "passed on": False,
+        }
+        return {line.id: (line.alerts, line.worst) for line in lines}
+
+    assert told(HERSELF) == {"rang": (0, None), "passed on": (1, "notice")}
+    assert told(AFTER_SALES) == {"rang": (1, "critical"), "passed on": (1, "notice")}
+    assert told(Scope()) == {"rang": (1, "critical"), "passed on": (2, "critical")}
 
 
 def test_a_late_redelivery_of_a_call_that_was_put_away_counts_nothing_anew(wall: Wall) -> None:
@@ -439,7 +617,7 @@ def test_a_late_redelivery_of_a_call_that_was_put_away_counts_nothing_anew(wall:
     before = board.counts
     say(wall, "call.offered", NOW - 60, seq=0)
     board.collect(NOW + KEEP_ENDED_S + 121)
-    assert (board.counts, tiles(board), len(wall.call_lines("101"))) == (before, {}, 1)
+    assert (board.counts, tiles(board), len(wall.call_lines("101", anything))) == (before, {}, 1)
 
 
 def test_earlier_alerts_of_the_same_agent_and_rule(wall: Wall) -> None:
@@ -457,7 +635,7 @@ def test_when_a_call_was(wall: Wall) -> None:
     assert (wall.when("c1"), wall.when("unknown")) == ((NOW - 5, NOW + 60), None)
     wall.collect(NOW + DAY_S)
     wall.collect(NOW + DAY_S + 120)
-    assert wall.call_lines("101") == []
+    assert wall.call_lines("101", anything) == []
     assert wall.when("c1") == (NOW - 5, NOW + 60)  # its alert remembers
     wall.take_alert(change("a9", call="c9", at=NOW))
     begun, until = wall.when("c9") or (0.0, None)
@@ -526,6 +704,20 @@ def test_a_board_that_followed_shows_what_one_that_begins_now_shows(wall: Wall, 
     for board, known in zip(followed, told, strict=True):
         left = {id_: view for (kind, id_), view in known.items() if kind == "alerts" and view is not None}
         assert left == cards(board)
+
+
+def test_nothing_is_kept_of_agents_and_hours_of_which_nothing_is_left(wall: Wall) -> None:
+    board = Board(wall)
+    for i in range(5):
+        ended(wall, f"c{i}", NOW + i, agent=f"9{i}")
+        wall.take_alert(change(f"a{i}", call=f"c{i}", at=NOW + i, agent=f"9{i}"))
+    wall.take_verdict(snooze(NOW + 10))
+    board.collect(NOW + 10)
+    assert len(wall._items_by) >= 5
+    for days in (1, 2, 8):
+        board.collect(NOW + days * DAY_S)
+        board.collect(NOW + days * DAY_S + 60)
+    assert (wall._items_by, dict(board._hours), dict(board._held)) == ({}, {}, {})
 
 
 def test_a_board_that_is_closed_is_told_nothing_more_and_one_can_turn_to_another_wall(wall: Wall) -> None:

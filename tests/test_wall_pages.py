@@ -23,7 +23,7 @@ from dashboards.wall.pages import (
     call_page,
 )
 from dashboards.wall.views import Card, Person
-from streams.alerts import AlertChange, Clause
+from streams.alerts import AlertChange, Clause, typeset_zh
 from streams.detectors.wording import ANSWER_ZH
 from streams.events import (
     AgentRinging,
@@ -651,7 +651,8 @@ def test_the_page_of_an_alert_has_its_clauses_its_advice_and_its_words() -> None
     rule = BOOK.rule("complaint")
     assert rule is not None
     page = page_of(change, events, *(c for c in changes if c is not change))
-    assert (page.clause, page.also, page.advice) == (rule.clause, rule.also, rule.advice)
+    assert (page.clause, page.also, page.advice) == (rule.clause, rule.also, typeset_zh(rule.advice))
+    assert not {",", ";"} & set(page.advice)
     assert page.clause.title
     assert page.advice
     assert [proof.match for proof in page.proofs] == ["你这是什么态度", "我要投诉你"]

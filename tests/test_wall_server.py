@@ -22,13 +22,15 @@ from websockets.exceptions import ConnectionClosed
 
 from dashboards.wall import deflate, house, kafka_source, server, web
 from dashboards.wall import hub as hubs
+from dashboards.wall.boards import Board
 from dashboards.wall.hub import Hub
 from dashboards.wall.views import Change, Counts
-from streams import alerts, heartbeat
+from streams import alerts, heartbeat, verdicts
 from streams.settings import Settings
 from streams.shell import topics
 from streams.shell.entries import Entries
 from streams.shell.kafka import EmbeddedKafka
+from streams.verdicts import Judgement, Snooze
 from tests.conftest import LIBS
 from tests.wall_client import ticket_at
 from tests.wall_script import (
@@ -204,6 +206,55 @@ async def test_unreadable_messages_are_counted_and_the_others_go_on() -> None:
             assert screen.calls.keys() == {"c1"}
 
 
+async def test_what_lies_in_the_future_or_has_another_key_is_left_out() -> None:
+    async with running_wall() as wall:
+        wall.floor.begin()
+        ahead = time.time() + wall_settings().ahead_s + 30
+        said: Json = {"id": "j1", "alert": "a1", "call": "c1", "rule": "long-hold", "by": "li", "by_name": "李"}
+        hush: Json = {"id": "s1", "rule": "long-hold", "queue": "", "by": "li", "by_name": "李"}
+        now = time.time()
+        wall.floor.alert(change("a1"))
+        wall.floor.alert(change("future", at=ahead))
+        wall.source.put("alerts", alerts.render(change("elsewhere")), key=b"c2")
+        wall.floor.verdict(Judgement(**said, action="resolved", at=ahead))
+        wall.floor.verdict(Snooze(**hush, at=ahead, until=ahead + 60))
+        verdict = verdicts.render(Judgement(**said, action="resolved", at=now))
+        wall.source.put("verdicts", verdict, key=b"c2")
+        wall.source.put("verdicts", verdicts.render(Snooze(**hush, at=now, until=now + 60)), key=b"c1")
+        async with screen_at(wall.socket) as screen:
+            first = await screen.next()
+            assert ([a["id"] for a in first["alerts"]], first["snoozes"]) == (["a1"], [])
+            assert first["status"]["unreadable"] == 6
+            wall.source.put("verdicts", verdict, key=b"c1")
+            await screen.until(lambda s: s.alerts["a1"].get("finding") == "true")
+        assert value_of(wall, "sansheng_wall_unreadable_total", topic="alerts") == 2
+        assert value_of(wall, "sansheng_wall_unreadable_total", topic="verdicts") == 4
+
+
+async def test_a_view_that_cannot_be_made_ends_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    collect = Board.collect
+
+    def fails_for_desks(board: Board, now: float) -> tuple[Change, ...]:
+        if board.mode == "desk" and board.wall.alerts_of("c1"):
+            raise KeyError("13800138000")
+        return collect(board, now)
+
+    monkeypatch.setattr(Board, "collect", fails_for_desks)
+    async with running_wall() as wall, screen_at(wall.socket, DESK_TOKEN, mode="desk") as desk:
+        await desk.next()
+        wall.floor.begin()
+        wall.floor.alert(change("a1"))
+        async with screen_at(wall.socket) as screen:
+            await screen.until(lambda s: "a1" in s.alerts and s.parts["status"]["unreadable"])
+        await until(lambda: (value_of(wall, "sansheng_wall_unreadable_total", topic="views") or 0) > 2)
+    assert caplog.text.count("views could not be made") < value_of(
+        wall, "sansheng_wall_unreadable_total", topic="views"
+    )
+    assert "13800138000" not in caplog.text
+
+
 async def test_the_detectors_own_ticks_are_no_calls() -> None:
     async with running_wall() as wall:
         wall.floor.begin()
@@ -367,9 +418,11 @@ def test_what_was_pressed_is_what_anybody_unpacks() -> None:
         unpacked = zlib.decompressobj(wbits=-bits)
         assert unpacked.decompress(pressed.of(text, bits) + b"\x00\x00\xff\xff") == text
     assert pressed.of(text, 15) is pressed.of(bytes(bytearray(text)), 15)
-    for n in range(deflate.KEPT + 1):
-        pressed.of(b"%d" % n, 15)
-    assert pressed.size == deflate.KEPT
+    newest = [b"%d" % n for n in range(deflate.KEPT)]
+    kept = [pressed.of(text, 15) for text in newest]
+    assert all(pressed.of(text, 15) is form for text, form in zip(newest, kept, strict=True))
+    pressed.of(b"one more", 15)
+    assert pressed.of(newest[0], 15) is not kept[0]  # the oldest has made place
 
 
 async def test_nothing_personal_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -6,15 +6,18 @@ import random
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from dashboards.wall.boards import RECENT
-from dashboards.wall.state import CLEARED_SHOWN_S, ENDED_SHOWN_S, KEEP_ALERTS_S, midnight_before
+from dashboards.wall.state import CLEARED_SHOWN_S, ENDED_SHOWN_S, midnight_before
 from dashboards.wall.views import Change, Feed, Person, Tile
 from streams.core import KEEP_ENDED_S, SILENT_S
 from streams.events import Evidence
-from streams.heartbeat import DEAD_AFTER_S, Component
-from tests.wall_board import LINGER_S, NOW, ZONE, Screen, beat, cards, say, talk, tiles
+from streams.heartbeat import DEAD_AFTER_S, Component, Heartbeat
+from streams.verdicts import WEEK_S
+from tests.wall_board import LINGER_S, NOW, ZONE, Screen, anything, beat, cards, say, talk, tiles
 from tests.wall_script import change
 
 
@@ -103,6 +106,30 @@ def test_a_card_says_whether_its_words_were_written_by_sound(wall: Screen) -> No
         wall.take_alert(change(name, at=NOW, evidence=(words,)))
     wall.collect(NOW)
     assert {card.id: card.by_sound for card in cards(wall).values()} == {"a1": True, "a2": False}
+
+
+def test_what_was_heard_by_sound_stays_so_when_it_is_over_whatever_comes_first(wall: Screen) -> None:
+    words = Evidence(role="agent", text="***您好", start=NOW, end=NOW + 1, match="您好", by_sound=True)
+    opened, cleared = change(at=NOW, evidence=(words,)), change(state="cleared", at=NOW + 5)
+    for name, changes in (("a1", (opened, cleared)), ("a2", (cleared, opened))):
+        for each in changes:
+            wall.take_alert(replace(each, id=name))
+    wall.collect(NOW + 5)
+    assert {card.id: card.by_sound for card in cards(wall).values()} == {"a1": True, "a2": True}
+
+
+def test_an_outside_number_is_masked_wherever_the_wall_names_somebody(wall: Screen) -> None:
+    talk(wall, NOW - 9)
+    say(wall, "call.transferring", NOW, agent="101", to="13812345678")
+    wall.collect(NOW)
+    assert tiles(wall)["c1"].to == Person("138****5678")
+    say(wall, "call.transferred", NOW + 5, agent="13812345678")
+    wall.take_alert(change(at=NOW + 6, agent="13812345678", agent_name=None))
+    wall.collect(NOW + 6)
+    assert tiles(wall)["c1"].agents == (Person("138****5678"),)
+    assert cards(wall)["a1"].agent == Person("138****5678")
+    shown = (wall.snapshot(), wall.call_lines("101", anything), wall.alerts_of("c1"))
+    assert "12345" not in msgspec.json.encode(shown).decode()
 
 
 def test_a_call_that_fell_silent_leaves_the_floor(wall: Screen) -> None:
@@ -241,7 +268,7 @@ def test_recent_holds_the_newest_even_when_they_were_over_before_the_wall_began(
 
 
 def test_a_redelivery_of_something_long_forgotten_is_left_out(wall: Screen) -> None:
-    wall.take_alert(change(at=NOW - KEEP_ALERTS_S - 1))
+    wall.take_alert(change(at=NOW - WEEK_S - 1))
     wall.collect(NOW)
     assert cards(wall) == {}
 
@@ -278,6 +305,31 @@ def test_an_answer_that_is_logged_after_the_end_is_still_counted(wall: Screen) -
     say(wall, "call.answered", NOW - 3, agent="101")
     wall.collect(NOW)
     assert (counts(wall)["abandoned"], counts(wall)["answered"]) == (0, 1)
+
+
+def test_calls_that_were_found_talking_judge_no_service_level(wall: Screen) -> None:
+    """A gateway that begins anew finds calls of which nobody knows how long they waited."""
+    say(wall, "call.held", NOW - 60, "held", agent="101")
+    say(wall, "call.resumed", NOW - 60, "talks")
+    talk(wall, NOW - 20, "quick", rang=3)
+    for _ in range(2):
+        wall.collect(NOW)
+        found = counts(wall)
+        assert (found["offered"], found["answered"], found["in_time"], found["decided"]) == (3, 3, 1, 1)
+        assert (found["lately_in_time"], found["lately_decided"]) == (1, 1)
+        for call in ("held", "talks", "quick"):
+            say(wall, "call.ended", NOW, call, by="customer")
+
+
+def test_a_call_that_was_found_talking_is_put_away_like_any_other(wall: Screen) -> None:
+    say(wall, "call.resumed", NOW, "talks")
+    say(wall, "call.ended", NOW + 60, "talks", by="customer")
+    tomorrow = midnight_before(NOW, ZONE) + 86400
+    wall.collect(tomorrow - 60)
+    assert wall.when("talks")
+    wall.collect(tomorrow)
+    wall.collect(tomorrow + 60)
+    assert wall.when("talks") is None
 
 
 def test_counts_outlive_the_call(wall: Screen) -> None:
@@ -420,6 +472,12 @@ def test_trouble_that_comes_back_begins_anew(wall: Screen) -> None:
     assert part(wall, NOW + 15) == ("trouble", NOW + 10)
     beat(wall, "detect", NOW + 16 + 2 * DEAD_AFTER_S, ok=False)
     assert part(wall, NOW + 16 + 2 * DEAD_AFTER_S) == ("trouble", NOW + 16 + 2 * DEAD_AFTER_S)
+
+
+def test_trouble_begins_when_it_is_heard_of_though_the_sender_has_another_clock(wall: Screen) -> None:
+    ahead = Heartbeat(component="detect", instance="1", at=NOW + 3600, ok=False, detail="disk full")
+    wall.take_heartbeat(ahead, NOW + 2)
+    assert part(wall, NOW + 3) == ("trouble", NOW + 2)
 
 
 def test_trouble_with_the_topics_and_unreadable_messages_are_told(wall: Screen) -> None:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from dashboards.wall.desk import Audit
-from dashboards.wall.records import Recorded, UnavailableError
+from dashboards.wall.records import UnavailableError
 from dashboards.wall.server import WallServer
 from dashboards.wall.source import Message, Sink, Topic
 from streams import alerts, events, heartbeat, verdicts
@@ -56,12 +56,11 @@ class ScriptedRecords:
         self.gate.set()
         self.asked: list[tuple[str, float, float | None]] = []
 
-    async def call(self, call: str, since: float, until: float | None) -> Recorded:
+    async def call(self, call: str, since: float, until: float | None) -> tuple[events.AnyEvent, ...]:
         self.asked.append((call, since, until))
         await self._reach()
         mine = [m for m in self._source.log if m.topic == "calls" and m.key == call.encode()]
-        read = tuple(replace(events.parse(m.value), seq=m.offset, logged_at=m.logged_at) for m in mine)
-        return Recorded(read, len(self._source.log))
+        return tuple(replace(events.parse(m.value), seq=m.offset, logged_at=m.logged_at) for m in mine)
 
     async def alerts(self, call: str, since: float, until: float | None) -> tuple[alerts.AlertChange, ...]:
         await self._reach()

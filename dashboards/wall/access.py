@@ -55,6 +55,11 @@ class User(Struct, frozen=True, omit_defaults=True):
         return self.role != "wall"
 
     @property
+    def is_shared(self) -> bool:
+        """Whether many come in under this name at the same time: televisions, and who shows the desk's own token."""
+        return self.role == "wall" or self.login == DESK
+
+    @property
     def may_snooze(self) -> bool:
         """Whether this user may keep a rule's alerts off the walls."""
         return self.role in ("supervisor", "manager")
@@ -68,12 +73,14 @@ class Scope(Struct, frozen=True):
     """What part of the floor somebody looks at. Without a name: all of it.
 
     ``agents`` and ``queues`` are those of a team: a call belongs to it by its agents, or, while it
-    has none, by its queue. A team that has neither sees nothing, not everything.
+    has none, by its queue. A team that has neither sees nothing, not everything. ``own``: whoever looks is the agent
+    whom it is about, and is not shown what supervisors tell each other.
     """
 
     agents: frozenset[str] = frozenset()
     queues: frozenset[str] = frozenset()
     name: str = ""
+    own: bool = False
 
     @property
     def is_all(self) -> bool:
@@ -85,6 +92,14 @@ class Scope(Struct, frozen=True):
         if self.is_all:
             return True
         return any(agent in self.agents for agent in agents) if agents else queue in self.queues
+
+    def covers_alert(self, agent: str | None, queue: str | None) -> bool:
+        """Whether an alert about that agent, or about nobody in that queue, belongs to it."""
+        return self.covers((agent,) if agent else (), queue or "")
+
+    def covers_snooze(self, queue: str) -> bool:
+        """Whether a snooze of that queue ("": of all) is told: it says who made it, and why."""
+        return not self.own and (self.is_all or not queue or queue in self.queues)
 
 
 def rights_of(user: User) -> tuple[str, ...]:
@@ -103,7 +118,7 @@ def teams_of(user: User, teams: Mapping[str, Team]) -> tuple[str, ...]:
 def scope_of(user: User, teams: Mapping[str, Team], wanted: str = "") -> Scope:
     """What the user sees: the ``wanted`` team where it is one of the own, else everything that is open to the user."""
     if user.role == "agent":
-        return Scope(frozenset({user.agent}), name=user.login)
+        return Scope(frozenset({user.agent}), name=user.login, own=True)
     own = teams_of(user, teams)
     if wanted in own:
         return _scope((wanted,), teams)
@@ -146,15 +161,19 @@ class Door:
 
     @property
     def header(self) -> str:
-        """In which header a proxy names the user; "": no proxy is trusted."""
+        """In which header a proxy names the user; "": none does."""
         return self._header
 
     def is_proxy(self, address: str) -> bool:
-        """Whether what comes from that address comes through a proxy that is trusted."""
-        return bool(self._header) and address.removeprefix("::ffff:") in self._proxies
+        """Whether what comes from that address comes through a proxy, which is believed for whom it asks."""
+        return address.removeprefix("::ffff:") in self._proxies
+
+    def may_name(self, address: str) -> bool:
+        """Whether a proxy at that address is believed, too, who the user is."""
+        return bool(self._header) and self.is_proxy(address)
 
     def by_name(self, login: str) -> User | None:
-        """Whom a proxy named; to be asked only where ``is_proxy``."""
+        """Whom a proxy named; to be asked only where it ``may_name``."""
         return self._users.get(login)
 
 

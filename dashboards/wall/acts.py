@@ -1,15 +1,20 @@
 """What people do with alerts: checked here, written to the log, and learned by everybody (the sender too) from there.
 
-Owns the order of the checks and their answers (``docs/wall.md``); knows no sockets. What was written and has not come
-back from the log yet counts already, so that of two who decide at the same moment on this wall the second is told.
+Owns the order of the checks and their answers (``docs/wall.md``); knows no sockets. The log says who was first. What
+was written here and has not come back yet counts already; whether another wall was sooner shows when it has::
+
+    checks ─▶ write ─▶ acknowledged ─▶ back from the log: in the history ─▶ done, refused ─▶ too_late
+                                    └▶ not back within BACK_S ─────────────▶ done: it is written
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
+from contextlib import AbstractContextManager, suppress
 from typing import Literal, NamedTuple, Protocol
 
 from asr.privacy import mask
@@ -24,8 +29,14 @@ from streams.verdicts import SNOOZE_MOST_MIN, TEXT, Action, Judgement, Snooze, S
 log = logging.getLogger(__name__)
 
 Problem = Literal["not_allowed", "too_late", "unknown", "unavailable", "too_long", "bad"]
+#: What may come with a text; an agent reads what answers an appeal.
+_SAYS: frozenset[Action] = frozenset(("commented", "resolved", "false_alarm", "appealed", "upheld", "dismissed"))
 #: What says that the rule was wrong must say why.
 _FALSE: frozenset[Action] = frozenset(("false_alarm", "upheld"))
+#: A verdict is back from the log within this long, seconds, as a rule.
+BACK_S = 2.0
+#: So many snoozes are in force at a time; each may hide something that goes wrong.
+MOST_SNOOZES = 50
 #: A verdict that was written this long ago, seconds, is back from the log, or will not come.
 BACK_WITHIN_S = 30.0
 #: Signs that have no shape of their own but turn text around or hide it.
@@ -48,8 +59,17 @@ class Ledger(Protocol):
     def subject(self, alert_id: str) -> Subject | None:
         """That alert; None: it is not known (any more)."""
 
+    def returned(self, judgement_id: str) -> AbstractContextManager[asyncio.Event]:
+        """Rings when that judgement has come back from the log."""
+
     def knows_rule(self, rule: str) -> bool:
         """Whether a rule of that id exists."""
+
+    def knows_queue(self, queue: str) -> bool:
+        """Whether calls or alerts of it were seen, or a team has it."""
+
+    def snoozed(self) -> Set[tuple[str, str]]:
+        """Rule and queue of each snooze in force."""
 
 
 class Acts:
@@ -70,8 +90,7 @@ class Acts:
         subject = self._ledger.subject(act.alert)
         if subject is None:
             return "unknown"
-        agents = (subject.agent,) if subject.agent else ()
-        if not scope_of(user, self._teams).covers(agents, subject.queue or ""):
+        if not scope_of(user, self._teams).covers_alert(subject.agent, subject.queue):
             return "not_allowed"
         if not makes_sense(self._standing(act.alert, subject.standing), act.action):
             return "too_late"
@@ -89,11 +108,19 @@ class Acts:
             reason=(act.reason or "other") if act.action in _FALSE else None,
             text=text,
         )
+        return await self._decide(judgement)
+
+    async def _decide(self, judgement: Judgement) -> Problem | None:
         self._on_its_way.append(judgement)
-        problem = await self._write(judgement)
-        if problem:
-            self._on_its_way.remove(judgement)
-        return problem
+        with self._ledger.returned(judgement.id) as is_back:
+            if problem := await self._write(judgement):
+                self._on_its_way.remove(judgement)
+                return problem
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BACK_S):
+                    await is_back.wait()
+        subject = self._ledger.subject(judgement.alert)
+        return "too_late" if subject and judgement.id in subject.standing.refused else None
 
     async def snooze(self, user: User, wish: Quiet) -> Problem | None:
         """Alerts of one rule stay off the walls for a while, or come back. A team's supervisor has only its queues."""
@@ -104,8 +131,12 @@ class Acts:
             return "too_long"
         if wish.minutes > SNOOZE_MOST_MIN:
             return "bad"
-        if not self._ledger.knows_rule(wish.rule):
-            return "unknown"
+        snoozed = self._ledger.snoozed()
+        if (wish.rule, wish.queue) not in snoozed:
+            if not self._ledger.knows_rule(wish.rule) or not self._ledger.knows_queue(wish.queue):
+                return "unknown"
+            if wish.minutes and len(snoozed) >= MOST_SNOOZES:
+                return "bad"
         now = self._clock()
         until = now + wish.minutes * 60
         snooze = Snooze(
@@ -141,6 +172,8 @@ class Acts:
 def _misfit(act: Act, text: str) -> Problem | None:
     if len(text) > TEXT:
         return "too_long"
+    if text and act.action not in _SAYS:
+        return "bad"
     if act.action == "commented" and not text:
         return "bad"
     return "bad" if act.action == "false_alarm" and act.reason is None else None

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from dashboards.wall.access import Scope
-from dashboards.wall.cards import Alarm
+from dashboards.wall.cards import Alarm, for_its_agent, hour_at
 from dashboards.wall.floor import Called, Tally
 from dashboards.wall.state import News, Wall
 from dashboards.wall.views import Card, Change, Counts, Hour, Hush, Kind, RuleFigures, Status, Tile, View
@@ -35,7 +35,6 @@ RECENT = 12
 DESK_MOST = 2000
 #: How many hours the small chart has.
 HOURS = 12
-HOUR_S = 3600
 
 _EVERYBODY = Scope()
 _NOTHING = Tally()
@@ -158,7 +157,7 @@ class Board:
         self._place(old, Roll.remove)
         self._place(new, Roll.add)
         if new and new.card:
-            self._cards[alert_id] = new.card
+            self._cards[alert_id] = for_its_agent(new.card) if self.scope.own else new.card
         else:
             self._cards.pop(alert_id, None)
         self._touched["alerts", alert_id] = None
@@ -175,12 +174,14 @@ class Board:
         self._touch("rules")
         if alarm.card is None:
             return
-        self._hours[alarm.hour][alarm.severity] += by
+        _add(self._hours[alarm.hour], alarm.severity, by)
+        if not self._hours[alarm.hour]:
+            del self._hours[alarm.hour]
         self._severities[alarm.severity] += by * alarm.is_today
         self._held_today += by * (alarm.is_today and bool(alarm.held))
         self._touch("counts")
         for snooze in alarm.held:
-            self._held[snooze] += by
+            _add(self._held, snooze, by)
             self._touch("snoozes")
 
     def _place(self, alarm: Alarm | None, how: Callable[[Roll, Entry], None]) -> None:
@@ -255,7 +256,7 @@ class Board:
         return Counts(day, **sums, **_by_severity(self._severities), hours=hours, snoozed=self._held_today)
 
     def _hour_view(self, hour: int) -> Hour:
-        return Hour(self.wall.midnight + hour * HOUR_S, **_by_severity(self._hours.get(hour, _NONE)))
+        return Hour(hour_at(hour, self.wall.midnight), **_by_severity(self._hours.get(hour, _NONE)))
 
     def _figures(self) -> Iterator[RuleFigures]:
         for rule, found in sorted(self._rules.items()):
@@ -266,6 +267,8 @@ class Board:
 
     def _hushes(self) -> Iterator[Hush]:
         for snooze in self.wall.snoozes:
+            if not self.scope.covers_snooze(snooze.queue):
+                continue
             name = self.wall.titles.get(snooze.rule)
             yield Hush(
                 rule=snooze.rule,
@@ -278,6 +281,13 @@ class Board:
                 text=snooze.text,
                 held_back=self._held[snooze.id],
             )
+
+
+def _add(counted: Counter[Any], what: Any, by: int) -> None:
+    """What comes to nothing is forgotten: a board lives for months."""
+    counted[what] += by
+    if not counted[what]:
+        del counted[what]
 
 
 def _by_severity(counted: Counter[str]) -> dict[str, int]:

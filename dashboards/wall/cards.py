@@ -15,12 +15,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dashboards.wall.snoozes import Snoozes
-from dashboards.wall.views import Card, Person
+from dashboards.wall.views import Card, Person, person_of
 from streams.alerts import SEVERITIES, AlertChange, Severity
 from streams.verdicts import Appeal, Finding, Standing
 
 #: A cleared or decided alert stays greyed in the list this long, seconds.
 CLEARED_SHOWN_S = 20.0
+HOUR_S = 3600
 
 _CLOSING = frozenset({"cleared", "resolved", "false_alarm"})
 _FOR_EVER = float("inf")
@@ -53,8 +54,9 @@ class Ruled(NamedTuple):
 class Alarm(NamedTuple):
     """One alert in its place. ``card`` None: its rule is on trial, and nobody wants to see those.
 
-    ``listed``: it belongs on a desk; ``is_today``: it counts for the day; ``is_over``: it has left the wall by itself;
-    ``held``: ids of the snoozes that kept it off the wall; ``hour``: of its opening, counted from midnight.
+    ``listed``: it belongs on a desk; ``is_today``: it counts for the day; ``over_at``: when it leaves the wall by
+    itself, and ``is_over``: it has; ``held``: ids of the snoozes that kept it off the wall; ``hour``: of its opening,
+    see ``hour_of``.
     """
 
     card: Card | None
@@ -64,6 +66,7 @@ class Alarm(NamedTuple):
     severity: Severity
     hour: int
     is_today: bool
+    over_at: float
     is_over: bool
     listed: bool
     held: tuple[str, ...]
@@ -76,6 +79,10 @@ class Alarm(NamedTuple):
         """Under what a board that shows a part of the floor finds it: its agent, or the queue where there is none."""
         return {f"agent {agent}" for agent in self.agents} or {f"queue {self.queue}"}
 
+    def may_change_by(self, queue: str, at: float) -> bool:
+        """Whether a snooze in ``queue`` ("": in all) that is made or lifted ``at`` can change anything about it."""
+        return queue in ("", self.queue) and (self.is_today or self.over_at > at)
+
 
 class Moment(NamedTuple):
     """What all alerts are looked at by. Times in Unix seconds, ``linger_s`` in seconds."""
@@ -87,6 +94,16 @@ class Moment(NamedTuple):
     snoozes: Snoozes
 
 
+def hour_of(at: float, midnight: float) -> int:
+    """In which hour that is. Hours begin when those of the day do, and are counted on over every midnight."""
+    return int((at - midnight % HOUR_S) // HOUR_S)
+
+
+def hour_at(hour: int, midnight: float) -> float:
+    """When that hour began; the inverse of ``hour_of``."""
+    return hour * HOUR_S + midnight % HOUR_S
+
+
 def first(change: AlertChange) -> Known:
     """What is known after the first change of an alert, whichever that is."""
     over_at = change.at if change.state in _CLOSING else None
@@ -94,14 +111,14 @@ def first(change: AlertChange) -> Known:
 
 
 def further(known: Known, change: AlertChange) -> Known:
-    """Severity only goes up, the opening only to an earlier time, and what is over stays over."""
+    """Severity only goes up, the opening only to an earlier time, and what is over, or was heard by sound, stays so."""
     worse = SEVERITIES.index(change.severity) > SEVERITIES.index(known.severity)
     closes = change.state in _CLOSING and known.over_at is None
     newer = closes or (known.over_at is None and worse)
     return replace(
         known,
         newest=_bare(change) if newer else known.newest,
-        by_sound=_by_sound(change) if newer else known.by_sound,
+        by_sound=known.by_sound or _by_sound(change),
         severity=change.severity if worse else known.severity,
         opened_at=min(known.opened_at, change.at),
         over_at=change.at if closes else known.over_at,
@@ -113,7 +130,8 @@ def look(known: Known, standing: Standing, moment: Moment, *, is_up: bool) -> tu
     change, now = known.newest, moment.now
     over_at = _leaves_at(known, standing, moment.linger_s, is_up=is_up)
     is_over, is_today = now >= over_at, known.opened_at >= moment.midnight
-    snoozed_until = moment.snoozes.until(change.rule, change.queue or "", now)
+    is_history = is_over and not is_today  # it would not come back: so a snooze costs nothing for those of the week
+    snoozed_until = None if is_history else moment.snoozes.until(change.rule, change.queue or "", now)
     snoozed = snoozed_until is not None
     shown = not is_over and not snoozed
     card = card_of(known, standing, is_up=is_up, shown=shown, snoozed=snoozed)
@@ -124,8 +142,9 @@ def look(known: Known, standing: Standing, moment: Moment, *, is_up: bool) -> tu
         queue=change.queue or "",
         ruled=Ruled(change.rule, standing.finding, standing.appeal),
         severity=known.severity,
-        hour=int((known.opened_at - moment.midnight) // 3600),
+        hour=hour_of(known.opened_at, moment.midnight),
         is_today=is_today,
+        over_at=over_at,
         is_over=is_over,
         listed=is_today or not is_over or unsettled,
         held=moment.snoozes.that_held(change.rule, change.queue or "", known.opened_at, over_at),
@@ -148,7 +167,7 @@ def card_of(known: Known, standing: Standing, *, is_up: bool, shown: bool = Fals
         clause=change.clause,
         ongoing=known.over_at is None and is_up,
         over_at=known.over_at,
-        agent=Person(change.agent, change.agent_name or "") if change.agent else None,
+        agent=person_of(change.agent, change.agent_name),
         queue=change.queue or "",
         en=change.en,
         trial=change.trial,
@@ -161,6 +180,11 @@ def card_of(known: Known, standing: Standing, *, is_up: bool, shown: bool = Fals
         appeal=standing.appeal,
         comments=standing.comments,
     )
+
+
+def for_its_agent(card: Card) -> Card:
+    """As the agent sees it whom it is about: what supervisors tell each other is not counted before them."""
+    return replace(card, comments=0) if card.comments else card
 
 
 def _leaves_at(known: Known, standing: Standing, linger_s: float, *, is_up: bool) -> float:

@@ -19,12 +19,12 @@ from streams.core import CallState
 from streams.verdicts import Snooze, Standing
 
 #: The number of this format.
-FORMAT = 1
+FORMAT = 2
 #: No checkpoint is larger than this once it is unpacked, bytes: one that claims to be is rubbish.
 LARGEST = 512 * 1024 * 1024
 
 _MAGIC = f"sansheng-wall {FORMAT}\n".encode()
-#: Fast rather than small: the wall's loop waits for it.
+#: Fast rather than small: it is packed once a minute, beside a loop that wants the processor.
 _LEVEL = 1
 
 

@@ -22,7 +22,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dashboards.wall.views import Person
+from dashboards.wall.views import Person, person_of
 from streams.alerts import SEVERITIES, AlertChange, Severity
 from streams.call import LATE_S, SILENT_PHASES, Call, Phase, Stretch, is_telephony
 from streams.core import SILENT_S, CallState, NoRules, step
@@ -40,7 +40,6 @@ from streams.events import (
     Tick,
     Transcript,
 )
-from streams.numbers import is_outside, mask
 from streams.phrases.normal import Normal, masked, normal
 from streams.talk import AHEAD_S, SPOT_S
 
@@ -118,13 +117,6 @@ class News(Struct, frozen=True, omit_defaults=True):
 
     def __bool__(self) -> bool:
         return bool(self.lines or self.talk) or self.spans is not None
-
-
-def person_of(call: Call, agent: str | None) -> Person | None:
-    """An agent with the name that the PBX said; an outside line by its masked number."""
-    if not agent:
-        return None
-    return Person(mask(agent) if is_outside(agent) else agent, call.name_of(agent) or "")
 
 
 class Course:
@@ -336,10 +328,10 @@ class Course:
             phase=stretch.phase,
             since=stretch.since,
             until=until,
-            agent=person_of(call, stretch.agent),
+            agent=person_of(stretch.agent, call.name_of(stretch.agent)),
             held_by=stretch.held_by if held else None,
-            to=person_of(call, to[-1]) if to else None,
-            rings=tuple(person for agent in rang if (person := person_of(call, agent))),
+            to=person_of(to[-1], call.name_of(to[-1])) if to else None,
+            rings=tuple(person for agent in rang if (person := person_of(agent, call.name_of(agent)))),
         )
 
     def _talk_of(self, role: Role, ended_at: float | None) -> Iterator[Talk]:
@@ -505,4 +497,4 @@ def _in_utf16(text: str, index: int) -> int:
     return index + sum(char > "\uffff" for char in text[:index])
 
 
-__all__ = ["Course", "Line", "Marked", "News", "Span", "Talk", "person_of"]
+__all__ = ["Course", "Line", "Marked", "News", "Span", "Talk"]

@@ -40,11 +40,6 @@ class Pressed:
         """None yet."""
         self._forms: OrderedDict[tuple[int, bytes], bytes] = OrderedDict()
 
-    @property
-    def size(self) -> int:
-        """How many are kept."""
-        return len(self._forms)
-
     def of(self, text: bytes, bits: int) -> bytes:
         """Raw deflate of ``text`` with a window of 2 ** ``bits`` bytes, as RFC 7692 wants it."""
         if (form := self._forms.get((bits, text))) is None:

@@ -48,7 +48,7 @@ class Entrance:
         try:
             if not headers.get(OWN_HEADER):
                 return self._refuse(HTTPStatus.FORBIDDEN, "header")
-            if self._guesses.are_too_many(address := self._address(headers, peer), time.monotonic()):
+            if self._guesses.are_too_many(address := self.address(headers, peer), time.monotonic()):
                 return self._refuse(HTTPStatus.TOO_MANY_REQUESTS, "busy")
             if token := _token(headers):
                 user, problem = self._door.by_token(token), "token"
@@ -58,7 +58,7 @@ class Entrance:
             return self._refuse(HTTPStatus.BAD_REQUEST, "header")
         if user is None:
             if token:
-                self._guesses.add(address, time.monotonic())
+                self._guesses.add(address, token, time.monotonic())
                 await asyncio.sleep(REFUSE_AFTER_S)
             return self._refuse(HTTPStatus.UNAUTHORIZED, problem)
         return self._admit(user)
@@ -66,6 +66,12 @@ class Entrance:
     def take(self, ticket: str) -> User | None:
         """Whose ticket it is; it is used up."""
         return self._tickets.take(ticket, time.monotonic())
+
+    def address(self, headers: Headers, peer: str) -> str:
+        """For whom a trusted proxy asks, else who asks. The last one is what the proxy itself wrote."""
+        if not self._door.is_proxy(peer):
+            return peer
+        return ",".join(headers.get_all(_FORWARDED)).rpartition(",")[2].strip() or peer
 
     def _admit(self, user: User) -> Answer:
         ticket = self._tickets.give(user, time.monotonic())
@@ -75,16 +81,10 @@ class Entrance:
 
     def _named(self, headers: Headers, peer: str) -> tuple[User | None, str]:
         """Whom the proxy names. Somebody whom it knows and we do not can mend that with no token."""
-        name = headers.get(self._door.header) if self._door.is_proxy(peer) else None
+        name = headers.get(self._door.header) if self._door.may_name(peer) else None
         if not name:
             return None, "token"
         return self._door.by_name(_text(name)), "user"
-
-    def _address(self, headers: Headers, peer: str) -> str:
-        """For whom a trusted proxy asks, else who asks. The last one is what the proxy itself wrote."""
-        if not self._door.is_proxy(peer):
-            return peer
-        return headers.get(_FORWARDED, peer).rpartition(",")[2].strip() or peer
 
     def _refuse(self, status: HTTPStatus, problem: str) -> Answer:
         self._on_refused(problem)

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dashboards.wall.pages import CallLine
-from dashboards.wall.views import Person, Tile
+from dashboards.wall.pages import CallLine, agents_of, on_the_line
+from dashboards.wall.views import Person, Tile, person_of
 from streams.call import IN_TIME_S, Call, Phase, Stretch, is_telephony
 from streams.core import CallState, NoRules, step
 from streams.events import AnyEvent, LegTapped, Tick
@@ -63,7 +63,8 @@ class Called(NamedTuple):
 class Told(Struct, frozen=True, omit_defaults=True):
     """What is left of a call for the day, made anew with each of its events.
 
-    ``rang``: everybody whose phone rang; ``decided_at``: when its wait ended; ``seq``: its last offset.
+    ``rang``: everybody whose phone rang; ``decided_at``: when its wait ended, None also where nobody knows when;
+    ``seq``: its last offset.
     """
 
     line: CallLine
@@ -132,8 +133,9 @@ class Floor:
         state = self.calls.get(call_id)
         call = state.fold.call if state else None
         off_at = call.ended_at + ENDED_SHOWN_S if call and call.ended_at is not None else None
-        tile = _tile(call) if call and (off_at is None or now < off_at) else None
-        agents = tuple(p.id for p in (*tile.agents, *((tile.to,) if tile.to else ()))) if tile else ()
+        on_tile = call if call and (off_at is None or now < off_at) else None
+        tile = _tile(on_tile) if on_tile else None
+        agents = _on_tile(on_tile) if on_tile else ()
         late = told.decided_at + LATELY_S if told.decided_at is not None else None
         tally = _tally(told, midnight, lately=late is not None and now < late)
         seen = Called(tile, agents, told.party, told.line.queue, tally)
@@ -150,9 +152,14 @@ class Floor:
         return (told.line.began_at, told.line.ended_at) if told else None
 
     def lines(self, agent: str, now: float) -> list[CallLine]:
-        """The calls of the day that this agent took part in, or whose phone rang for them; oldest first."""
-        mine = (i for i, told in self.told.items() if agent in told.party or agent in told.rang)
-        return sorted((self.line(i, now) for i in mine), key=lambda line: (line.began_at, line.id))
+        """The calls of the day that this agent took part in, or whose phone rang for them; oldest first.
+
+        Where it only rang, the talk is others', and is not told.
+        """
+        own = [self.line(i, now) for i, told in self.told.items() if agent in told.party]
+        rang = (i for i, told in self.told.items() if agent in told.rang and agent not in told.party)
+        others = (replace(self.line(i, now), agents=(), talk_s=0.0, held_s=0.0) for i in rang)
+        return sorted((*own, *others), key=lambda line: (line.began_at, line.id))
 
     def line(self, call_id: str, now: float) -> CallLine:
         """One call of the day; the phase that goes on counts up to ``now``. Raises KeyError."""
@@ -185,7 +192,7 @@ def _told(call: Call, seq: int, rang: tuple[str, ...]) -> Told:
     new = (agent for agent in call.ringing if agent not in rang)
     return Told(
         line=_line(call, call.since),
-        party=_party(call),
+        party=agents_of(call),
         rang=(*rang, *new),
         answered=answered,
         in_time=call.answered_at is not None and call.answered_at - call.came_at <= IN_TIME_S,
@@ -195,21 +202,10 @@ def _told(call: Call, seq: int, rang: tuple[str, ...]) -> Told:
 
 
 def _decided_at(call: Call) -> float | None:
-    """When the wait ended; a call that was found talking had been answered when it was first heard of."""
+    """When the wait ended; of a call that was found talking nobody knows how long it waited, so it judges no level."""
     if call.was_answered:
-        return call.talk_began_at
+        return call.answered_at
     return call.ended_at if call.phase == "ended" else None
-
-
-def _spoke(call: Call) -> tuple[str, ...]:
-    """Everybody who was on the line, in order."""
-    agents = (stretch.agent for stretch in (*call.stretches, call.present))
-    return tuple(dict.fromkeys(agent for agent in agents if agent))
-
-
-def _party(call: Call) -> tuple[str, ...]:
-    """Whose call it is: of those who spoke, else of those whose phones ring."""
-    return _spoke(call) or tuple(call.ringing)
 
 
 def _line(call: Call, now: float) -> CallLine:
@@ -224,7 +220,7 @@ def _line(call: Call, now: float) -> CallLine:
         caller=mask(call.caller or ""),
         ended_at=call.ended_at,
         ended_by=call.ended_by,
-        agents=tuple(Person(agent, call.name_of(agent) or "") for agent in _spoke(call)),
+        agents=_people(call, on_the_line(call)),
         ring_s=_spent(stretches, "ringing"),
         talk_s=_spent(stretches, "talking"),
         held_s=_spent(stretches, "held"),
@@ -235,20 +231,35 @@ def _spent(stretches: Iterable[Stretch], phase: Phase) -> float:
     return sum(stretch.until - stretch.since for stretch in stretches if stretch.phase == phase)
 
 
-def _person(call: Call, agent: str | None) -> Person | None:
-    return Person(agent, call.name_of(agent) or "") if agent else None
+def _people(call: Call, agents: Iterable[str | None]) -> tuple[Person, ...]:
+    found = (person_of(agent, call.name_of(agent)) for agent in agents)
+    return tuple(person for person in found if person)
+
+
+def _at_phones(call: Call) -> list[str | None]:
+    """Who rings, the longest first, or who is on the line."""
+    return [*sorted(call.ringing, key=call.ringing.__getitem__)] if call.phase == "ringing" else [call.agent]
+
+
+def _passed_to(call: Call) -> str | None:
+    return call.transfer_to if call.phase == "transferring" else None
+
+
+def _on_tile(call: Call) -> tuple[str, ...]:
+    """Whose the tile is: the numbers, of which the tile itself shows outside ones only in part."""
+    return tuple(agent for agent in (*_at_phones(call), _passed_to(call)) if agent)
 
 
 def _tile(call: Call) -> Tile:
-    agents = sorted(call.ringing, key=call.ringing.__getitem__) if call.phase == "ringing" else [call.agent]
+    to = _passed_to(call)
     since = call.since if call.phase != "ringing" else call.ringing_since or call.since
     return Tile(
         id=call.id,
         phase=call.phase,
         since=since,
         begun_at=call.came_at,
-        agents=tuple(p for p in (_person(call, a) for a in agents) if p),
-        to=_person(call, call.transfer_to) if call.phase == "transferring" else None,
+        agents=_people(call, _at_phones(call)),
+        to=person_of(to, call.name_of(to)),
         queue=call.queue or "",
         caller=mask(call.caller or ""),
         direction=call.direction,

@@ -12,7 +12,10 @@ _OPTIONAL: frozenset[Component] = frozenset({"listen", "recognise"})
 
 
 class Beat(Struct, frozen=True, omit_defaults=True):
-    """The newest heartbeat of one process, when it was heard, and since when it says that it cannot work."""
+    """The newest heartbeat of one process, when it was heard, and since when it says that it cannot work (0: it can).
+
+    Both by the clock that heard it: a process whose own clock is wrong is in trouble since then all the same.
+    """
 
     beat: Heartbeat
     heard_at: float
@@ -35,7 +38,7 @@ class Health:
         instances = self.beats.setdefault(beat.component, {})
         before = instances.get(beat.instance)
         goes_on = before is not None and not before.beat.ok and heard_at - before.heard_at <= DEAD_AFTER_S
-        since = before.since if before and goes_on else beat.at
+        since = before.since if before and goes_on else heard_at
         instances[beat.instance] = Beat(beat, heard_at, 0.0 if beat.ok else since)
 
     def status(self, feed: Feed, unreadable: int, now: float) -> Status:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -23,10 +23,9 @@ from msgspec.structs import replace
 from dashboards.wall import checkpoint
 from dashboards.wall.access import Scope
 from dashboards.wall.acts import Subject
-from dashboards.wall.boards import Board
+from dashboards.wall.boards import Board, Mode
 from dashboards.wall.floor import ENDED_SHOWN_S
 from dashboards.wall.hub import BEAT_S, Hub
-from dashboards.wall.protocol import Mode
 from dashboards.wall.source import Message
 from dashboards.wall.state import Wall
 from dashboards.wall.views import Feed
@@ -105,6 +104,8 @@ class House:
         self._all = Row(self, "wall", Scope())  # always there: its figures go to the metrics
         self._rows: dict[tuple[Mode, Scope], Row] = {("wall", Scope()): self._all}
         self._followed: dict[str, list[Heard]] = {}
+        self._awaited: dict[str, asyncio.Event] = {}
+        self._unseen = 0
         self._figures_at = 0.0
         self._figures: set[tuple[str, str]] = set()
 
@@ -159,7 +160,7 @@ class House:
             except Exception as error:  # one bad message must not blind the wall for all the others
                 count = self.wall.take_unreadable()
                 self.metrics.count("sansheng_wall_unreadable_total", message.topic)
-                if f"{count}".strip("0") == "1":  # 1, 10, 100 ... so that a flood is not a flood of lines
+                if _is_round(count):
                     name = type(error).__name__
                     log.warning("%d unreadable so far: %s offset %d: %s", count, message.topic, message.offset, name)
         self._publish()
@@ -171,7 +172,7 @@ class House:
             case "alerts":
                 self._fold_alert(message)
             case "verdicts":
-                self.wall.take_verdict(verdicts.parse(message.value))
+                self._fold_verdict(message)
             case "heartbeats":
                 heard_at = self.now() if self.is_live else message.logged_at
                 self.wall.take_heartbeat(heartbeat.parse(message.value), heard_at)
@@ -180,10 +181,7 @@ class House:
         if message.key.startswith(_HEARTBEAT):
             return
         event = events.parse(message.value)
-        if event.call.encode() != message.key:
-            raise events.BadEventError("the message's key is not the call id", field="call")
-        if event.at > message.logged_at + self._settings.ahead_s:
-            raise events.BadEventError("lies in the future", field="at")
+        self._check(message, event.call, event.at)
         event = replace(event, seq=message.offset, logged_at=message.logged_at)
         self.wall.take_call(event)
         for heard in self._followed.get(event.call, ()):
@@ -192,12 +190,27 @@ class House:
 
     def _fold_alert(self, message: Message) -> None:
         change = alerts.parse(message.value)
+        self._check(message, change.call, change.at)
         self.wall.take_alert(change)
         if self.is_live:
             self.metrics.observe("sansheng_wall_lag_seconds", max(0.0, self.now() - message.logged_at))
         for heard in self._followed.get(change.call, ()):
             heard.changes.append(change)
             heard.bell.set()
+
+    def _fold_verdict(self, message: Message) -> None:
+        verdict = verdicts.parse(message.value)
+        self._check(message, verdicts.key_of(verdict), verdict.at)
+        self.wall.take_verdict(verdict)
+        if is_back := self._awaited.get(verdict.id):
+            is_back.set()
+
+    def _check(self, message: Message, key: str, at: float) -> None:
+        """What has another key came past its partition's order, and what lies in the future would stay for ever."""
+        if key.encode() != message.key:
+            raise ValueError("the message has another key")
+        if at > message.logged_at + self._settings.ahead_s:
+            raise ValueError("it lies in the future")
 
     # those who look
 
@@ -258,9 +271,30 @@ class House:
         change = known.newest
         return Subject(change.call, change.rule, change.agent, change.queue, self.wall.standing(alert_id))
 
+    @contextmanager
+    def returned(self, judgement_id: str) -> Iterator[asyncio.Event]:
+        """Rings when that judgement has come back from the log."""
+        self._awaited[judgement_id] = is_back = asyncio.Event()
+        try:
+            yield is_back
+        finally:
+            del self._awaited[judgement_id]
+
     def knows_rule(self, rule: str) -> bool:
         """Whether an alert of it was ever seen."""
         return rule in self.wall.titles
+
+    def knows_queue(self, queue: str) -> bool:
+        """Whether calls or alerts of it were seen, or a team has it; "" is all of them."""
+        if not queue or any(queue in team.queues for team in self._settings.wall.teams.values()):
+            return True
+        state = self.wall.freeze()
+        seen = (told.line.queue for told in state.told.values())
+        return queue in seen or any(known.newest.queue == queue for known in state.alerts.values())
+
+    def snoozed(self) -> Set[tuple[str, str]]:
+        """Rule and queue of each snooze in force."""
+        return {(snooze.rule, snooze.queue) for snooze in self.wall.snoozes}
 
     def health(self) -> tuple[bool, dict[str, object]]:
         """Whether the wall is live, and what to say about it."""
@@ -274,16 +308,26 @@ class House:
         return Wall(zone=self._zone, linger_s=shown.linger_s, now=self.now(), show_trial=shown.show_trial)
 
     def _show(self) -> None:
-        for row in self._rows.values():
-            row.show()
+        self._each(Row.show)
 
     def _publish(self) -> None:
         """Number what has changed and tell it; the past is not told piece by piece."""
         if self.wall.feed.state == "reading":
             return
         now = self.now()
+        self._each(lambda row: row.publish(now))
+
+    def _each(self, tell: Callable[[Row], None]) -> None:
+        """One view that cannot be made must not end the wall for the others; the screens say that it is not whole."""
         for row in self._rows.values():
-            row.publish(now)
+            try:
+                tell(row)
+            except Exception as error:  # its text may hold what is personal
+                self._unseen += 1
+                self.wall.take_unreadable()
+                self.metrics.count("sansheng_wall_unreadable_total", "views")
+                if _is_round(self._unseen):
+                    log.error("%d views could not be made so far: %s", self._unseen, type(error).__name__)
 
     def _tell_figures(self) -> None:
         figures = {
@@ -296,3 +340,8 @@ class House:
         for key, count in figures.items():
             self.metrics.set("sansheng_rule_alerts", count, *key)
         self._figures = set(figures)
+
+
+def _is_round(count: int) -> bool:
+    """1, 10, 100 ...: so that a flood is not a flood of lines."""
+    return f"{count}".strip("0") == "1"

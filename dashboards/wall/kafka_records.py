@@ -21,12 +21,13 @@ from aiokafka.partitioner import DefaultPartitioner
 from msgspec.structs import replace
 
 from dashboards.wall.kafka_tools import new_consumer, stop
-from dashboards.wall.records import Recorded, UnavailableError
+from dashboards.wall.records import UnavailableError
 from streams import alerts, events
 from streams.alerts import AlertChange
 from streams.events import AnyEvent, BadEventError
 from streams.settings import Settings
 from streams.shell.running import is_cancelled
+from streams.verdicts import WEEK_S
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +39,9 @@ LIMIT_S = 10.0
 BEFORE_S = 120.0
 #: A call's last words may be logged this long after its end, seconds: recognisers are late, and gateways buffer.
 AFTER_S = 300.0
-#: Alerts are kept this long.
-DAYS = 7
 _DAY_S = 86_400.0
+#: Alerts are kept this long.
+DAYS = round(WEEK_S / _DAY_S)
 _BATCH = 500
 
 _partitioner = DefaultPartitioner()
@@ -58,7 +59,7 @@ class KafkaRecords:
         self._turns = asyncio.Semaphore(AT_A_TIME)
         self._idle: list[AIOKafkaConsumer] = []
 
-    async def call(self, call: str, since: float, until: float | None) -> Recorded:
+    async def call(self, call: str, since: float, until: float | None) -> tuple[AnyEvent, ...]:
         """See ``Records``."""
         async with self._reading() as consumer:
             late = None if until is None else until + AFTER_S
@@ -129,15 +130,15 @@ class KafkaRecords:
         log.warning("kafka at %s: a record was not read: %s", self._bootstrap, reason)
         return UnavailableError(reason)
 
-    async def _call(self, consumer: AIOKafkaConsumer, call: str, since: float, until: float | None) -> Recorded:
+    async def _call(
+        self, consumer: AIOKafkaConsumer, call: str, since: float, until: float | None
+    ) -> tuple[AnyEvent, ...]:
         part = await _stretch(consumer, self._calls, call, since, until)
-        found, unreadable = list[AnyEvent](), 0
+        found = list[AnyEvent]()
         async for record in part.records():
-            try:
+            with suppress(BadEventError):
                 found.append(self._event(record))
-            except BadEventError:
-                unreadable += 1
-        return Recorded(tuple(found), part.end, unreadable)
+        return tuple(found)
 
     def _event(self, record: Record) -> AnyEvent:
         """As the live wall takes it. Raises BadEventError."""
@@ -164,16 +165,12 @@ class KafkaRecords:
 
 
 class _Stretch(NamedTuple):
-    """What was logged under one key in one stretch of its partition; ``end``: the first offset behind it."""
+    """What was logged under one key in one stretch of its partition."""
 
     consumer: AIOKafkaConsumer
     key: bytes
     begins: Offsets
     ends: Offsets
-
-    @property
-    def end(self) -> int:
-        return next(iter(self.ends.values()))
 
     async def records(self) -> AsyncIterator[Record]:
         async for record in _read(self.consumer, self.begins, self.ends):
@@ -205,7 +202,10 @@ async def _logged_from(consumer: AIOKafkaConsumer, at: float, end: Offsets) -> O
 
 
 async def _read(consumer: AIOKafkaConsumer, begin: Offsets, end: Offsets) -> AsyncIterator[Record]:
-    """What was logged from ``begin`` to before ``end``, in the order of each partition."""
+    """What was logged from ``begin`` to before ``end``, in the order of each partition.
+
+    The last offset may hold no record (the mark of a transaction), so the place tells when all was read.
+    """
     left = {p for p in begin if begin[p] < end[p]}
     if left:
         consumer.assign(list(left))
@@ -216,7 +216,6 @@ async def _read(consumer: AIOKafkaConsumer, begin: Offsets, end: Offsets) -> Asy
             for record in records:
                 if record.offset < end[partition]:
                     yield record
-            if records[-1].offset >= end[partition] - 1:
-                left.discard(partition)
+        left = {p for p in left if await consumer.position(p) < end[p]}
         await asyncio.sleep(0)  # getmany does not let others run while it has something
     consumer.unsubscribe()  # a fetch that waits for more would hold up the next question

@@ -31,6 +31,7 @@ from dashboards.wall.source import TOPICS, Message, Sink, Topic
 from dashboards.wall.state import read_from
 from streams.settings import Settings
 from streams.shell.running import is_cancelled
+from streams.verdicts import WEEK_S
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +44,6 @@ STUCK_AFTER_S = 15.0
 BACK_OFF_S = (0.5, 1.0, 2.0, 5.0)
 #: Heartbeats older than this, seconds, say nothing about now.
 HEARTBEATS_BACK_S = 60.0
-#: Alerts and verdicts of so long, seconds, make the figures of the rules; their topics keep no more.
-ALERTS_BACK_S = 7 * 86_400.0
 _BATCH = 500
 
 #: Walls of another version neither use nor wait for each other's checkpoints.
@@ -90,6 +89,7 @@ class KafkaSource:
         sink.gone(reason)
 
     async def _read(self, sink: Sink) -> None:
+        gc.unfreeze()  # what is left of an earlier reading is to be found again
         partitions = await self._partitions()
         consumer = new_consumer(self._bootstrap)
         try:
@@ -174,7 +174,7 @@ class KafkaSource:
     def _from_ms(self, topic: str) -> int:
         now = self._clock()
         back = {"heartbeats": now - HEARTBEATS_BACK_S, "calls": read_from(now, self._zone)}
-        return int(back.get(self._topics[topic], now - ALERTS_BACK_S) * 1000)
+        return int(back.get(self._topics[topic], now - WEEK_S) * 1000)
 
     async def _follow(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition], sink: Sink) -> None:
         """Hand over everything, for ever. Raises LostError when the broker is gone."""

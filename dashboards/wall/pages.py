@@ -11,9 +11,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from dashboards.wall.course import Course, Line, Marked, News, Span, Talk, person_of
-from dashboards.wall.views import Card, Person
-from streams.alerts import AlertChange, Clause, Severity, Wording
+from dashboards.wall.course import Course, Line, Marked, News, Span, Talk
+from dashboards.wall.views import Card, Person, person_of
+from streams.alerts import AlertChange, Clause, Severity, Wording, typeset_zh
 from streams.call import Call, Phase
 from streams.detectors.conditions import Explained
 from streams.events import AnyEvent, Direction, Party, Role, Tick
@@ -21,10 +21,7 @@ from streams.explain import Record, Verdict
 from streams.numbers import mask
 from streams.rulebook.book import Rulebook
 from streams.rulebook.page import in_words
-from streams.verdicts import Judgement, Standing
-
-#: Earlier alerts of the same agent and rule are listed from so far back, seconds.
-EARLIER_S = 7 * 24 * 3600.0
+from streams.verdicts import WEEK_S, Judgement, Standing
 
 #: Why there is no explanation: the call's record is gone or not whole; its rulebook is; the rule counts across calls.
 WhyNot = Literal["", "record", "rulebook", "across"]
@@ -203,7 +200,7 @@ def alert_page(  # noqa: PLR0913 - one argument a source
         rulebook=own[0].rulebook,
         steps=tuple(steps),
         also=rule.also if rule else (),
-        advice=rule.advice if rule else "",
+        advice=typeset_zh(rule.advice) if rule else "",
         proofs=_proofs(own),
         call=call_page(card.call, record, told, known, now),
         why=_whys(verdicts[0]) if verdicts else (),
@@ -215,14 +212,19 @@ def alert_page(  # noqa: PLR0913 - one argument a source
     )
 
 
+def on_the_line(call: Call) -> tuple[str, ...]:
+    """Everybody who spoke with the customer, in order."""
+    agents = (stretch.agent for stretch in (*call.stretches, call.present))
+    return tuple(dict.fromkeys(agent for agent in agents if agent))
+
+
 def agents_of(call: Call) -> tuple[str, ...]:
     """Whose call it is: who was on the line, in order; as long as nobody was, whose phones ring."""
-    on_line = (stretch.agent for stretch in (*call.stretches, call.present) if stretch.agent)
-    return tuple(dict.fromkeys(on_line)) or tuple(call.ringing)
+    return on_the_line(call) or tuple(call.ringing)
 
 
 def _people(call: Call) -> tuple[Person, ...]:
-    return tuple(person for agent in agents_of(call) if (person := person_of(call, agent)))
+    return tuple(person for agent in agents_of(call) if (person := person_of(agent, call.name_of(agent))))
 
 
 def _verdicts(
@@ -299,7 +301,7 @@ def _earlier(card: Card, cards: Iterable[Card]) -> tuple[Card, ...]:
     if card.agent is None:
         return ()
     same = (c for c in cards if c.id != card.id and c.rule == card.rule and c.agent and c.agent.id == card.agent.id)
-    before = [c for c in same if card.opened_at - EARLIER_S <= c.opened_at <= card.opened_at]
+    before = [c for c in same if card.opened_at - WEEK_S <= c.opened_at <= card.opened_at]
     return tuple(sorted(before, key=lambda c: c.opened_at, reverse=True))
 
 
@@ -320,4 +322,5 @@ __all__ = [
     "agents_of",
     "alert_page",
     "call_page",
+    "on_the_line",
 ]

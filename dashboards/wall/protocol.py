@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from dashboards.wall.boards import Mode
 from streams.verdicts import Action, Reason
 
-PROTOCOL = 2
 #: The longest message, bytes; a text of 500 characters fits in three times over.
 MOST_BYTES = 16 * 1024
 #: Messages at once, and a second in the long run.
@@ -20,7 +20,6 @@ BURST, PER_S = 20, 5.0
 
 Id = Annotated[str, Meta(min_length=1, max_length=256)]
 Name = Annotated[str, Meta(max_length=128)]
-Mode = Literal["wall", "desk"]
 What = Literal["alert", "call", "agent"]
 
 

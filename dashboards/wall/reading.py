@@ -3,7 +3,9 @@
 Owns who may read what, and that nothing is shown before the audit says who saw it. Knows no sockets and no Kafka::
 
     page:    may the role ─▶ is it known ─▶ record ─▶ is it in the scope ─▶ page (in a thread) ─▶ audit ─▶ answer
-    follow:  listen live ─▶ record up to now ─▶ is it in the scope ─▶ audit ─▶ record, then live from its next offset
+    follow:  listen live ─▶ record up to now ─▶ is it in the scope ─▶ audit ─▶ record, then live what it has not
+
+Reading is dear. So each login reads one thing at a time, and what only costs a look at the wall is looked at first.
 """
 
 from __future__ import annotations
@@ -13,24 +15,28 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
+from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
 from dashboards.wall.access import Scope, User, scope_of
 from dashboards.wall.books import Books
+from dashboards.wall.cards import for_its_agent
 from dashboards.wall.course import Course
 from dashboards.wall.course import News as Fresh
 from dashboards.wall.desk import Audit, Desk, Opened
 from dashboards.wall.house import House
 from dashboards.wall.pages import AgentPage, AlertPage, CallPage, agents_of, alert_page, call_page
 from dashboards.wall.protocol import Ask
-from dashboards.wall.records import Recorded, Records, UnavailableError
+from dashboards.wall.records import Records, UnavailableError
 from dashboards.wall.views import Card, Person
 from streams.alerts import AlertChange
 from streams.core import SILENT_S
+from streams.events import AnyEvent
 from streams.rulebook import book
 from streams.rulebook.book import Rulebook, RulebookError
 from streams.settings import Settings
+from streams.verdicts import WEEK_S, Action, Judgement
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +45,19 @@ Page = AlertPage | CallPage | AgentPage
 
 #: Pages that are being made at the same time; more are "busy".
 MOST_AT_ONCE = 16
+#: A page takes this long at most, seconds; the browser waits a little longer, and nothing is made for nobody.
+WITHIN_S = 9.0
+#: Of a login that many share, so much is read at a time; of any other one thing.
+READS_OF_SHARED = 2
 #: Live lines go out so often at most, seconds.
 LINES_EVERY_S = 0.25
 #: A record that cannot be read is tried again after this long, seconds, by who follows a call.
 AGAIN_S = 5.0
+#: What an agent reads of what was done with an alert: findings without what was written, answers with it.
+_FOUND: frozenset[Action] = frozenset(("resolved", "false_alarm"))
+_ANSWERS: frozenset[Action] = frozenset(("upheld", "dismissed"))
 #: Where nobody says when a call was, it is looked for so far back, seconds: first a day, then a week.
-_BACK_S = (86_400.0, 7 * 86_400.0)
+_BACK_S = (86_400.0, WEEK_S)
 
 
 class Reading:
@@ -60,6 +73,7 @@ class Reading:
         self._known_agents = users.union(*(team.agents for team in settings.wall.teams.values()))
         self._books: Books | None = None  # read when somebody asks why: it takes a second, and a wall is to be up soon
         self._under_way = 0
+        self._turns = WeakValueDictionary[str, asyncio.Semaphore]()
 
     async def page(self, user: User, ask: Ask) -> Page | Problem:
         """The page, or what is in the way."""
@@ -69,7 +83,11 @@ class Reading:
             return "busy"
         self._under_way += 1
         try:
-            return await self._page(user, ask)
+            async with asyncio.timeout(WITHIN_S), self._turn(user):
+                return await self._page(user, ask)
+        except TimeoutError:
+            log.warning("a page was not made within %g s", WITHIN_S)
+            return "unavailable"
         except UnavailableError as error:
             log.warning("a page was not made: %s", error)
             return "unavailable"
@@ -79,19 +97,27 @@ class Reading:
         finally:
             self._under_way -= 1
 
+    def _turn(self, user: User) -> asyncio.Semaphore:
+        """To be held while something is read for that login; kept while somebody has it."""
+        turn = self._turns.get(user.login)
+        if turn is None:
+            turn = self._turns[user.login] = asyncio.Semaphore(READS_OF_SHARED if user.is_shared else 1)
+        return turn
+
     async def _page(self, user: User, ask: Ask) -> Page | Problem:
         scope = scope_of(user, self._teams)
         if ask.what == "alert":
-            page: Page | Problem = await self._alert(user, scope, ask.id)
+            page: Page | Problem = await self._alert(scope, ask.id)
         elif ask.what == "call":
             page = await self._call(scope, ask.id, ask.at)
         else:
-            page = self._agent(scope, ask.id)
-        if not isinstance(page, str):
-            await self._note(user, ask.what, ask.id)
-        return page
+            page = self._agent(scope, ask.id, ask.at)
+        if isinstance(page, str):
+            return page
+        await self._note(user, ask.what, ask.id)
+        return for_agent(page, user.login) if user.role == "agent" else page
 
-    async def _alert(self, user: User, scope: Scope, alert: str) -> AlertPage | Problem:
+    async def _alert(self, scope: Scope, alert: str) -> AlertPage | Problem:
         wall = self._house.wall
         card = wall.card(alert)
         if card is None:
@@ -112,12 +138,10 @@ class Reading:
         found = await asyncio.to_thread(self._book, own[0].rulebook)
         told = [*own, *(change for change in changes if change.id != alert)]
         page = await asyncio.to_thread(
-            alert_page, alert, told, recorded.events, cards, wall.standing(alert), found, self._clock()
+            alert_page, alert, told, recorded, cards, wall.standing(alert), found, self._clock()
         )
         if page is None:
             return "unknown"
-        if user.role == "agent":  # what supervisors tell each other is not for whom it is about
-            page = replace(page, history=tuple(each for each in page.history if each.action != "commented"))
         call = page.call
         if call and not scope.covers(tuple(each.id for each in call.agents), call.queue):
             # a phone that was not answered: others' talk is not this agent's
@@ -125,37 +149,45 @@ class Reading:
         return page
 
     async def _call(self, scope: Scope, call: str, at: float | None) -> CallPage | Problem:
+        if not self._may_be_looked_for(scope, call):
+            return "unknown"
         cards = _visible(scope, self._house.wall.alerts_of(call))
         recorded = await self._recorded(call, at)
         changes = await self._changes(call, at) if cards else ()
-        page = await asyncio.to_thread(call_page, call, recorded.events, changes, cards, self._clock())
+        page = await asyncio.to_thread(call_page, call, recorded, changes, cards, self._clock())
         if page is None:
             return "unknown"
         return page if scope.covers(tuple(each.id for each in page.agents), page.queue) else "not_allowed"
 
-    def _agent(self, scope: Scope, agent: str) -> AgentPage | Problem:
+    def _may_be_looked_for(self, scope: Scope, call: str) -> bool:
+        """Whether the record of a call is read. One of which the wall knows nothing is searched for in a week of a
+        partition; who sees only a part of the floor could not be told that it is there.
+        """
+        return scope.is_all or self._house.wall.when(call) is not None
+
+    def _agent(self, scope: Scope, agent: str, at: float | None) -> AgentPage | Problem:
         if not scope.is_all and agent not in scope.agents:
             return "not_allowed"
         wall = self._house.wall
-        calls, alerts = wall.call_lines(agent), wall.alerts_of_agent(agent)
+        if at is not None and at < wall.midnight:
+            return "unknown"  # only today's calls are known
+        calls, alerts = wall.call_lines(agent, lambda card: _covers(scope, card)), wall.alerts_of_agent(agent)
         if not calls and not alerts and agent not in self._known_agents:
             return "unknown"
         day = datetime.fromtimestamp(wall.midnight, wall.zone).date().isoformat()
         return AgentPage(Person(agent, wall.name_of(agent)), day, tuple(calls[::-1]), tuple(alerts[::-1]))
 
-    async def _recorded(self, call: str, at: float | None) -> Recorded:
+    async def _recorded(self, call: str, at: float | None) -> tuple[AnyEvent, ...]:
         """What was logged of a call that went on ``at`` some time; None: nobody knows when."""
         span = self._house.wall.when(call)
         if span is None and at is not None:
             span = (at - SILENT_S, at + SILENT_S)
         if span is not None:
             return await self._records.call(call, *span)
-        recorded = Recorded()
         for back_s in _BACK_S:
-            recorded = await self._records.call(call, self._clock() - back_s, None)
-            if recorded.events:
-                break
-        return recorded
+            if recorded := await self._records.call(call, self._clock() - back_s, None):
+                return recorded
+        return ()
 
     async def _changes(self, call: str, at: float | None) -> Sequence[AlertChange]:
         """Every change of the call's alerts; they are marks beside words, so what cannot be read now is left out."""
@@ -189,7 +221,7 @@ class Reading:
                 for event in heard.events:
                     course.take(event)  # what the record had already it knows by the offset
                 for change in heard.changes:
-                    if scope.covers((change.agent,) if change.agent else (), change.queue or ""):
+                    if scope.covers_alert(change.agent, change.queue):
                         course.mark(change)
                 heard.events.clear()
                 heard.changes.clear()
@@ -209,24 +241,30 @@ class Reading:
         """The call up to now."""
         if not user.sees_pages:
             return "not_allowed"
-        cards = _visible(scope, self._house.wall.alerts_of(call))
+        if not self._may_be_looked_for(scope, call):
+            return "unknown"
         try:
-            span = self._house.wall.when(call)
-            recorded = await self._records.call(call, span[0], None) if span else await self._recorded(call, None)
-            course = Course(call)
-            for event in recorded.events:
-                course.take(event)
-            if course.call(self._clock()) is None:
-                return "unknown"
-            if not self._is_in(scope, course):
-                return "not_allowed"
-            shown = {card.id for card in cards}
-            for change in await self._changes(call, None) if shown else ():
-                if change.id in shown:
-                    course.mark(change)
-            await self._note(user, "lines", call)
-        except UnavailableError:
+            async with asyncio.timeout(WITHIN_S), self._turn(user):
+                return await self._read(user, scope, call)
+        except (TimeoutError, UnavailableError):
             return "unavailable"
+
+    async def _read(self, user: User, scope: Scope, call: str) -> Course | Problem:
+        cards = _visible(scope, self._house.wall.alerts_of(call))
+        span = self._house.wall.when(call)
+        recorded = await self._records.call(call, span[0], None) if span else await self._recorded(call, None)
+        course = Course(call)
+        for event in recorded:
+            course.take(event)
+        if course.call(self._clock()) is None:
+            return "unknown"
+        if not self._is_in(scope, course):
+            return "not_allowed"
+        shown = {card.id for card in cards}
+        for change in await self._changes(call, None) if shown else ():
+            if change.id in shown:
+                course.mark(change)
+        await self._note(user, "lines", call)
         return course
 
 
@@ -239,11 +277,44 @@ def _current(settings: Settings) -> Rulebook:
 
 
 def _covers(scope: Scope, card: Card) -> bool:
-    return scope.covers((card.agent.id,) if card.agent else (), card.queue)
+    return scope.covers_alert(card.agent.id if card.agent else None, card.queue)
 
 
 def _visible(scope: Scope, cards: Iterable[Card]) -> list[Card]:
     return [card for card in cards if _covers(scope, card)]
+
+
+def for_agent(page: Page, login: str) -> Page:
+    """What supervisors say among themselves is not for whom it is about."""
+    if isinstance(page, CallPage):
+        return _call_for_agent(page)
+    alerts = _cards_for_agent(page.alerts if isinstance(page, AgentPage) else page.earlier)
+    if isinstance(page, AgentPage):
+        return replace(page, alerts=alerts)
+    return replace(
+        page,
+        card=for_its_agent(page.card),
+        earlier=alerts,
+        call=_call_for_agent(page.call) if page.call else None,
+        history=tuple(replace(one, by="", text=_text_for_agent(one)) for one in page.history if _is_for(one, login)),
+    )
+
+
+def _call_for_agent(page: CallPage) -> CallPage:
+    return replace(page, alerts=_cards_for_agent(page.alerts))
+
+
+def _cards_for_agent(cards: Iterable[Card]) -> tuple[Card, ...]:
+    return tuple(map(for_its_agent, cards))
+
+
+def _is_for(one: Judgement, login: str) -> bool:
+    """What was found, the answers to an appeal, and the own appeal."""
+    return one.action in _FOUND or one.action in _ANSWERS or (one.action == "appealed" and one.by == login)
+
+
+def _text_for_agent(one: Judgement) -> str:
+    return "" if one.action in _FOUND else one.text
 
 
 def _lines(fresh: Fresh) -> dict[str, Any]:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from msgspec import Struct
-
 from streams.alerts import AlertChange
 from streams.events import AnyEvent
 
@@ -17,25 +15,14 @@ class UnavailableError(Exception):
     """The record cannot be read or written now, or not within its time limit; the message is for the operator."""
 
 
-class Recorded(Struct, frozen=True):
-    """What was logged of one call, in order; each event's ``seq`` is its offset, ``logged_at`` the broker's time.
-
-    ``next_offset``: the first offset of the call's partition that was not read: a live follower goes on there.
-    ``unreadable``: messages of the call that were left out.
-    """
-
-    events: tuple[AnyEvent, ...] = ()
-    next_offset: int = 0
-    unreadable: int = 0
-
-
 class Records(Protocol):
     """The past of calls and alerts. Several may ask at once; a question that is cancelled costs nothing further."""
 
-    async def call(self, call: str, since: float, until: float | None) -> Recorded:
-        """Everything logged of ``call`` between these times (Unix seconds of the world); ``until`` None: to now.
+    async def call(self, call: str, since: float, until: float | None) -> tuple[AnyEvent, ...]:
+        """Everything logged of ``call`` between these times (Unix seconds of the world), in order; ``until`` None: to
+        now. Each event's ``seq`` is its offset, by which a live follower knows it, ``logged_at`` the broker's time.
 
-        Empty where nothing is known of it. Raises UnavailableError.
+        What cannot be read is left out; empty where nothing is known of it. Raises UnavailableError.
         """
 
     async def alerts(self, call: str, since: float, until: float | None) -> tuple[AlertChange, ...]:

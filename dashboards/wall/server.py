@@ -18,6 +18,8 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 
 from dashboards.wall.access import Door, Scope, User
 from dashboards.wall.acts import Acts
+from dashboards.wall.boards import Mode
+from dashboards.wall.crowd import Crowd
 from dashboards.wall.deflate import SharedDeflate
 from dashboards.wall.desk import Desk
 from dashboards.wall.entrance import Entrance
@@ -26,20 +28,18 @@ from dashboards.wall.hub import Hub
 from dashboards.wall.kafka_desk import KafkaDesk
 from dashboards.wall.kafka_records import KafkaRecords
 from dashboards.wall.kafka_source import KafkaSource
-from dashboards.wall.protocol import MOST_BYTES, Mode
+from dashboards.wall.protocol import MOST_BYTES
 from dashboards.wall.reading import Reading
 from dashboards.wall.records import Records
-from dashboards.wall.sessions import FULL, Session
+from dashboards.wall.sessions import Session
 from dashboards.wall.source import Source
-from dashboards.wall.web import Web
+from dashboards.wall.web import Web, peer_of
 from streams.metrics import Metrics
 from streams.settings import Settings, Team
 from streams.shell.entries import Entries, entries, with_tokens
 
 log = logging.getLogger(__name__)
 
-#: Open websockets; beyond that a browser is asked to come back later.
-MOST_CLIENTS = 1000
 #: How often time alone may change the screen, seconds.
 STEP_S = 0.5
 
@@ -66,7 +66,7 @@ class WallServer:
         self._entrance = Entrance(Door(wall), self._refused)
         self._server: Server | None = None
         self._clients: Counter[Mode] = Counter()
-        self._connections = 0
+        self._crowd = Crowd()
 
     # its life
 
@@ -135,25 +135,21 @@ class WallServer:
         self.metrics.count(name, *labels)
 
     async def _client(self, socket: ServerConnection) -> None:
-        if self._connections >= MOST_CLIENTS:
-            self._refused("full")
-            await socket.close(FULL, "full")
-            return
-        self._connections += 1
-        try:
-            await Session(socket, self).run(self._counted)
-        finally:
-            self._connections -= 1
+        address = peer_of(socket)
+        if socket.request:
+            address = self._entrance.address(socket.request.headers, address)
+        await Session(socket, self).run(self._crowd.stranger(address), self._guest)
 
     @contextmanager
-    def _counted(self, mode: Mode) -> Iterator[None]:
-        self._clients[mode] += 1
-        self.metrics.set("sansheng_wall_clients", self._clients[mode], mode)
-        try:
-            yield
-        finally:
-            self._clients[mode] -= 1
+    def _guest(self, user: User, mode: Mode) -> Iterator[None]:
+        with self._crowd.guest(user):
+            self._clients[mode] += 1
             self.metrics.set("sansheng_wall_clients", self._clients[mode], mode)
+            try:
+                yield
+            finally:
+                self._clients[mode] -= 1
+                self.metrics.set("sansheng_wall_clients", self._clients[mode], mode)
 
     def _refused(self, reason: str) -> None:
         self.metrics.count("sansheng_wall_refused_total", reason)

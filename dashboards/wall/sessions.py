@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager, aclosing
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -22,8 +23,11 @@ from websockets.exceptions import ConnectionClosed
 
 from dashboards.wall.access import Scope, User, rights_of, scope_of, teams_of
 from dashboards.wall.acts import Acts
+from dashboards.wall.boards import Mode
+from dashboards.wall.crowd import FullError
+from dashboards.wall.entrance import REFUSE_AFTER_S
 from dashboards.wall.hub import Hub
-from dashboards.wall.protocol import Act, Ask, Follow, Hello, Mode, Pace, Quiet, Said, parse, parse_hello
+from dashboards.wall.protocol import Act, Ask, Follow, Hello, Pace, Quiet, Said, parse, parse_hello
 from dashboards.wall.reading import Reading
 from streams.settings import Team
 
@@ -35,10 +39,16 @@ NOT_ALLOWED, UNEXPECTED, FULL, AGAIN = 4401, 4400, 4429, 4408
 LASTS_S = 8 * 3600.0
 #: The greeting comes soon, seconds.
 HELLO_S = 5.0
-#: A wrong ticket costs this long, seconds.
-REFUSE_AFTER_S = 0.5
 #: Questions and verdicts of one browser that are being answered at the same time; more are "busy".
 MOST_AT_ONCE = 4
+#: Who turns from call to call sooner than this, seconds, waits for the next one's lines: each costs a read.
+FOLLOW_EVERY_S = 1.0
+
+
+#: Begun only within its task, which may be cancelled before.
+Work = Callable[[], Coroutine[Any, Any, None]]
+#: What counts a browser while it is connected.
+Inside = Callable[[User, Mode], AbstractContextManager[None]]
 
 
 class TurnedAway(Exception):  # noqa: N818 - no error of ours
@@ -79,20 +89,30 @@ class Session:
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_order = asyncio.Lock()
         self._follow: asyncio.Task[None] | None = None
+        self._follows: set[asyncio.Task[None]] = set()  # the present one, and those that have not ended yet
+        self._followed_at = float("-inf")
         self._user: User
         self._scope: Scope
 
-    async def run(self, on_mode: Callable[[Mode], AbstractContextManager[None]]) -> None:
-        """Until the browser goes, or is turned away; ``on_mode`` is entered while it is connected."""
+    async def run(self, greeting: AbstractContextManager[None], inside: Inside) -> None:
+        """Until the browser goes, or is turned away. ``greeting`` is entered while it says who it is, ``inside`` while
+        it is connected; each raises FullError where there is no place.
+        """
         try:
-            hello = await self._greeted()
-            with on_mode(hello.mode):
+            with greeting:
+                hello = await self._greeted()
+            with inside(self._user, hello.mode):
                 await self._serve(hello)
         except TurnedAway as away:
-            self._place.count("sansheng_wall_refused_total", away.reason)
-            await self._socket.close(away.code, away.reason)
+            await self._turn_away(away.code, away.reason)
+        except FullError:
+            await self._turn_away(FULL, "full")
         except ConnectionClosed:
             pass
+
+    async def _turn_away(self, code: int, reason: str) -> None:
+        self._place.count("sansheng_wall_refused_total", reason)
+        await self._socket.close(code, reason)
 
     async def _greeted(self) -> Hello:
         """Raises TurnedAway where nobody may come in so."""
@@ -130,7 +150,7 @@ class Session:
                     task.result()  # the browser has gone, most of the time
                 await self._socket.close(AGAIN, "again")
             finally:
-                await _end({feed, listen, *self._tasks, *([self._follow] if self._follow else [])})
+                await _end({feed, listen, *self._tasks, *self._follows})
 
     async def _listen(self) -> None:
         pace = Pace(time.monotonic())
@@ -146,11 +166,11 @@ class Session:
 
     async def _hear(self, said: Said) -> None:
         if isinstance(said, Follow):
-            await self._turn_to(said.call)
+            self._turn_to(said.call)
         elif len(self._tasks) >= MOST_AT_ONCE:
             await self._refuse(said)
         else:
-            self._begin(self._answer(said) if isinstance(said, Ask) else self._do(said))
+            self._begin(partial(self._answer, said) if isinstance(said, Ask) else partial(self._do, said))
 
     async def _refuse(self, said: Ask | Act | Quiet) -> None:
         if isinstance(said, Ask):
@@ -159,7 +179,7 @@ class Session:
         else:
             await self._tell("done", act=said.act, problem="unavailable")
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Work) -> None:
         task = asyncio.create_task(_guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -177,14 +197,19 @@ class Session:
         self._place.count("sansheng_wall_acts_total", action, problem or "done")
         await self._tell("done", act=said.act, **({"problem": problem} if problem else {}))
 
-    async def _turn_to(self, call: str) -> None:
+    def _turn_to(self, call: str) -> None:
+        """The one before is told to end, and not waited for: it may be leaving a broker that does not answer."""
         if self._follow:
-            await _end({self._follow})
+            self._follow.cancel()
             self._follow = None
         if call:
-            self._follow = asyncio.create_task(_guarded(self._lines(call)))
+            self._follow = asyncio.create_task(_guarded(partial(self._lines, call)))
+            self._follows.add(self._follow)
+            self._follow.add_done_callback(self._follows.discard)
 
     async def _lines(self, call: str) -> None:
+        await asyncio.sleep(self._followed_at + FOLLOW_EVERY_S - time.monotonic())
+        self._followed_at = time.monotonic()
         async with aclosing(self._place.reading.follow(self._user, call)) as told:
             async for lines in told:
                 await self._tell("lines", call=call, **lines)
@@ -197,10 +222,10 @@ class Session:
         await self._socket.send(message, text=True)
 
 
-async def _guarded(work: Coroutine[Any, Any, None]) -> None:
+async def _guarded(work: Work) -> None:
     """What goes wrong beside the feed ends nothing else; the browser asks again."""
     try:
-        await work
+        await work()
     except ConnectionClosed:
         pass
     except Exception as error:  # its text may hold what is personal

@@ -6,13 +6,14 @@ Owns what is known: calls, alerts, how they stand, snoozes, the health of the ot
     take_call, take_alert, take_verdict, take_heartbeat, set_feed ──▶ touched ──▶ collect(now) ──▶ each Board
 
 What a screen shows is a function of what was taken and of ``now``, never of what was shown before. So a wall that was
-restored from :meth:`Wall.dump` and goes on with the rest of the messages shows what one does that never stopped.
+restored from what :meth:`Wall.freeze` gave and goes on with the rest of the messages shows what one does that never
+stopped.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta, tzinfo
 from typing import Literal, NamedTuple, Protocol
 
@@ -31,17 +32,15 @@ from streams.alerts import SEVERITIES, AlertChange
 from streams.core import SILENT_S
 from streams.events import AnyEvent
 from streams.heartbeat import Heartbeat
-from streams.verdicts import Judgement, Snooze, Standing, Verdict, judge
+from streams.verdicts import WEEK_S, Judgement, Snooze, Standing, Verdict, judge
 
-__all__ = ["CLEARED_SHOWN_S", "ENDED_SHOWN_S", "KEEP_ALERTS_S", "Item", "News", "Wall", "midnight_before", "read_from"]
+__all__ = ["CLEARED_SHOWN_S", "ENDED_SHOWN_S", "Item", "News", "Wall", "midnight_before", "read_from"]
 
-#: Alerts and what people made of them are kept this long, seconds: the figures of a rule are those of a week.
-KEEP_ALERTS_S = 7 * 86400.0
 #: How often what nobody needs any more is forgotten, seconds.
 FORGET_EVERY_S = 60.0
 #: How many calls at a time.
 FORGET_MOST = 500
-#: Beyond so much news at once each board is told all that is its, instead of whose each piece of news is.
+#: Beyond so much news at once a board of which less is known is told all that, instead of whose each piece of news is.
 MANY = 500
 
 #: Nobody has said anything about it.
@@ -66,7 +65,7 @@ class Shown(Protocol):
         """Which part of the floor it shows; it may be told of more."""
 
     def begin(self) -> None:
-        """Everything comes anew: another day."""
+        """Everything comes anew."""
 
     def take(self, news: list[News]) -> None:
         """These look different; each call or alert at most once."""
@@ -129,7 +128,7 @@ class Wall:
         self._hushes_changed = self._titles_changed = True
         self._hush_ends_at = self._snoozes.ends_at(self.now)
         self._hour = self.hour
-        self._is_stale, self._is_new_day = True, False
+        self._is_stale = True
         self._dues: list[tuple[float, Item]] = []
         self._due: dict[Item, float] = {}
         self._touched: dict[Item, None] = dict.fromkeys(self._everything())
@@ -148,7 +147,7 @@ class Wall:
     def take_alert(self, change: AlertChange) -> None:
         """Fold one change of one alert in; what is known already, or comes too late to matter, changes nothing."""
         known = self._alerts.get(change.id)
-        if known is None and change.at < self.now - KEEP_ALERTS_S:
+        if known is None and change.at < self.now - WEEK_S:
             return  # a redelivery of something long forgotten
         now_known = self._with_call(cards.first(change) if known is None else cards.further(known, change))
         self._alerts[change.id] = now_known
@@ -193,8 +192,11 @@ class Wall:
     def _touch_snoozed(self, snooze: Snooze) -> None:
         self._hushes_changed = True
         self._is_stale = True
-        for alert_id in self._of_rule.get(snooze.rule, ()):
-            self._touch("alerts", alert_id)
+        since = min(snooze.at, self.now)
+        for alert_id in self._of_rule.get(snooze.rule, ()):  # a week of them, most long over
+            alarm = self._items.get(("alerts", alert_id))
+            if isinstance(alarm, Alarm) and alarm.may_change_by(snooze.queue, since):
+                self._touch("alerts", alert_id)
 
     def _index(self, known: Known) -> None:
         change = known.newest
@@ -233,9 +235,8 @@ class Wall:
         self._forget()
         news = [told for item in self._due_now() if (told := self._look(item))]
         kinds = self._rest()
-        is_anew, self._is_new_day = self._is_new_day or len(news) > MANY, False
         for board in self._boards:
-            if is_anew:
+            if len(news) > MANY and len(news) > len(self._items_of(board.scope)):
                 self._tell_all(board)
                 continue
             if news:
@@ -245,8 +246,8 @@ class Wall:
 
     @property
     def hour(self) -> int:
-        """The present hour, counted from midnight."""
-        return int((self.now - self.midnight) // 3600)
+        """The present hour, as ``cards.hour_of`` counts."""
+        return cards.hour_of(self.now, self.midnight)
 
     def _rest(self) -> list[Kind]:
         status = self._health.status(self._feed, self._unreadable, self.now)
@@ -267,7 +268,7 @@ class Wall:
         board.begin()
         board.take([News(item, None, self._items[item]) for item in self._items_of(board.scope)])
 
-    def _items_of(self, scope: Scope) -> Iterable[Item]:
+    def _items_of(self, scope: Scope) -> Collection[Item]:
         """All that can belong to it, each once."""
         if scope.is_all:
             return self._items
@@ -298,6 +299,8 @@ class Wall:
     def _put(self, item: Item, before: Called | Alarm | None, after: Called | Alarm | None) -> None:
         for who in before.whose() if before else ():
             self._items_by[who].pop(item, None)
+            if not self._items_by[who]:
+                del self._items_by[who]
         for who in after.whose() if after else ():
             self._items_by.setdefault(who, {})[item] = None
         if after is None:
@@ -380,12 +383,15 @@ class Wall:
         found = [card for i in alert_ids if (card := self.card(i)) and (self.show_trial or not card.trial)]
         return sorted(found, key=lambda card: (card.opened_at, card.id))
 
-    def call_lines(self, agent: str) -> list[CallLine]:
-        """The calls of the day in which this agent had a part, or whose phone rang for them; oldest first."""
-        return [self._with_alerts(line) for line in self._floor.lines(agent, self.now)]
+    def call_lines(self, agent: str, sees: Callable[[Card], bool]) -> list[CallLine]:
+        """The calls of the day in which this agent had a part, or whose phone rang for them; oldest first.
 
-    def _with_alerts(self, line: CallLine) -> CallLine:
-        found = self.alerts_of(line.id)
+        With how many alerts each has that whoever asks ``sees``.
+        """
+        return [self._with_alerts(line, sees) for line in self._floor.lines(agent, self.now)]
+
+    def _with_alerts(self, line: CallLine, sees: Callable[[Card], bool]) -> CallLine:
+        found = [card for card in self.alerts_of(line.id) if sees(card)]
         worst = max((card.severity for card in found), key=SEVERITIES.index, default=None)
         return replace(line, alerts=len(found), worst=worst)
 
@@ -416,12 +422,10 @@ class Wall:
 
     # a stop and a start
 
-    def dump(self) -> bytes:
-        """All that is known, to go on from after a restart. Takes long on a busy floor; see ``freeze``."""
-        return checkpoint.pack(self.freeze())
-
     def freeze(self) -> checkpoint.State:
-        """All that is known, as of now: what is folded in later does not change it, so it can be packed elsewhere."""
+        """All that is known, as of now, to go on from after a restart: what is folded in later does not change it, so
+        that it can be packed (``checkpoint.pack``), which takes long, elsewhere.
+        """
         return checkpoint.State(
             now=self.now,
             started_at=self._health.started_at,
@@ -451,10 +455,17 @@ class Wall:
     def _turn_day(self) -> None:
         if self.now < self._tomorrow:
             return
-        self.midnight = midnight_before(self.now, self.zone)
+        before, self.midnight = self.midnight, midnight_before(self.now, self.zone)
         self._tomorrow = _midnight_after(self.midnight, self.zone)
-        self._touched |= dict.fromkeys(self._everything())
-        self._is_new_day = True
+        self._touched |= dict.fromkeys(self._begun_since(before))  # what was of an earlier day already, stays so
+
+    def _begun_since(self, at: float) -> Iterator[Item]:
+        for call_id, told in self._floor.told.items():
+            if told.line.began_at >= at:
+                yield "calls", call_id
+        for alert_id, known in self._alerts.items():
+            if known.opened_at >= at:
+                yield "alerts", alert_id
 
     def _forget(self) -> None:
         """Drop calls of yesterday, alerts and verdicts of last week, and processes that are gone."""
@@ -466,8 +477,8 @@ class Wall:
             self._touch_call(call_id)
         if len(gone) >= FORGET_MOST:  # a day was read at once: little by little, or the screens would wait
             self._forget_at = self.now
-        horizon = self.now - KEEP_ALERTS_S
-        for known in [known for known in self._alerts.values() if known.newest.at < horizon]:
+        horizon = self.now - WEEK_S
+        for known in [known for known in self._alerts.values() if known.opened_at < horizon]:
             self._drop(known)
         said = [(alert, s.history[-1].at if s.history else 0.0) for alert, s in self._standings.items()]
         for alert_id in [alert for alert, at in said if alert not in self._alerts and at < horizon]:

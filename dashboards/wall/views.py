@@ -13,6 +13,7 @@ from msgspec import Struct
 from streams.alerts import Clause, Severity, Wording
 from streams.call import Phase
 from streams.events import Direction, Party
+from streams.numbers import is_outside, mask
 from streams.verdicts import Appeal, Finding, Reason
 
 #: What a change is about; all but ``calls`` and ``alerts`` exist once and have the id "".
@@ -24,6 +25,11 @@ class Person(Struct, frozen=True, omit_defaults=True):
 
     id: str
     name: str = ""
+
+
+def person_of(agent: str | None, name: str | None) -> Person | None:
+    """Somebody on the line, as every screen may show it: an outside number, to which a call was passed, is masked."""
+    return Person(mask(agent) if is_outside(agent) else agent, name or "") if agent else None
 
 
 class Tile(Struct, frozen=True, omit_defaults=True):
@@ -86,9 +92,9 @@ class Hour(Struct, frozen=True):
 
 
 class Counts(Struct, frozen=True):
-    """Inbound calls and alerts since midnight. ``decided``: calls whose wait has ended, one way or the other;
-    ``lately_…``: the same in the last half hour. ``hours``: the last twelve, the present one last. ``snoozed``: alerts
-    of today that a snooze has kept off the wall.
+    """Inbound calls and alerts since midnight. ``decided``: calls whose wait has ended, one way or the other, where it
+    is known when (of a call that was found talking it is not); ``lately_…``: the same in the last half hour.
+    ``hours``: the last twelve, the present one last. ``snoozed``: alerts of today that a snooze has kept off the wall.
     """
 
     day: str

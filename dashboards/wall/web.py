@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from http import HTTPStatus
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -82,13 +83,13 @@ class Web:
 
     async def __call__(self, connection: ServerConnection, request: Request) -> Response | None:
         """None: go on with the websocket's handshake."""
-        path = urlsplit(request.path).path
+        path = _path(request)
         if path == LIVE:
             return self._door(request)
         if request.method not in ("GET", "HEAD"):
             return answer(HTTPStatus.METHOD_NOT_ALLOWED, "only GET\n")
         if path == TICKET:
-            status, body = await self._admit(request, _peer(connection))
+            status, body = await self._admit(request, peer_of(connection))
             return answer(status, body, _JSON, request)
         if path == "/healthz":
             live, detail = self._health()
@@ -100,7 +101,7 @@ class Web:
     def _door(self, request: Request) -> Response | None:
         """A browser may only come from the page of this very server."""
         origin = request.headers.get("Origin")
-        if origin is None or urlsplit(origin).netloc == request.headers.get("Host"):
+        if origin is None or (_host(origin) or "nobody's") == request.headers.get("Host"):
             return None
         self._on_refused("origin")
         return answer(HTTPStatus.FORBIDDEN, "this websocket serves only its own page\n")
@@ -138,7 +139,22 @@ def _accepted(request: Request) -> set[str]:
     return {name.strip() for name in request.headers.get("Accept-Encoding", "").split(",")}
 
 
-def _peer(connection: ServerConnection) -> str:
+def _path(request: Request) -> str:
+    """Where the request goes; "": nowhere."""
+    with suppress(ValueError):
+        return urlsplit(request.path).path
+    return ""
+
+
+def _host(origin: str) -> str:
+    """Host and port of an origin; "": it is none."""
+    with suppress(ValueError):
+        return urlsplit(origin).netloc
+    return ""
+
+
+def peer_of(connection: ServerConnection) -> str:
+    """The address that a connection comes from."""
     address = connection.remote_address
     return address[0] if address else ""
 

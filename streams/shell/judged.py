@@ -19,9 +19,8 @@ from msgspec import Struct
 from streams import verdicts
 from streams.settings import Settings
 from streams.shell.lookback import seek_back
-from streams.verdicts import Judgement, Precision, Standing, judge, precision
+from streams.verdicts import WEEK_S, Judgement, Precision, Standing, judge, precision
 
-WEEK_S = 7 * 86_400.0
 #: A broker that takes longer than this, seconds, to say a first word is not there.
 ANSWER_S = 1.0
 #: The reading takes this long at most, seconds.
