@@ -32,6 +32,11 @@ def _fill(wall: Running) -> None:
     morning.past()
     morning.busy()
     wall.source.sink.live()
+    _beat(wall)
+
+
+def _beat(wall: Running) -> None:
+    """All is well, for as long as a part may be silent: shorter than all the pictures take."""
     wall.floor.beat("detect")
     wall.floor.beat("asterisk")
 
@@ -46,8 +51,8 @@ async def _take(page: Page, folder: Path, name: str) -> None:
     print(f"{picture}: {picture.stat().st_size // 1024} KiB")
 
 
-async def _open(browser: Browser, address: str) -> Page:
-    page = await browser.new_page(viewport={"width": 1600, "height": 900})
+async def _open(browser: Browser, address: str, width: int = 1600, height: int = 900) -> Page:
+    page = await browser.new_page(viewport={"width": width, "height": height})
     page.on("console", lambda message: print("console:", message.text))
     page.on("pageerror", lambda error: print("page error:", error))
     await page.goto(address)
@@ -63,7 +68,11 @@ async def _press(page: Page, *keys: str) -> None:
 
 async def _people(browser: Browser, wall: Running, folder: Path) -> None:
     other = await _open(browser, wall.desk_of("token-li"))
-    await _press(other, "j", "j", "j", "j", "c", "j", "r")
+    await _press(other, "j", "j", "j", "j", "c")
+    await other.locator('[data-state-filter="open"]').click()
+    await _press(other, "Escape", "End", "r", "End", "f", "Control+Enter")
+    await other.get_by_role("radio").first.check()
+    await _press(other, "Control+Enter")
     await other.close()
     agent = await _open(browser, wall.desk_of("token-101"))
     await _press(agent, "j")
@@ -72,6 +81,7 @@ async def _people(browser: Browser, wall: Running, folder: Path) -> None:
 
 
 async def _states(page: Page, wall: Running, folder: Path) -> None:
+    _beat(wall)
     wall.floor.beat("recognise", ok=False, detail="behind by 9 s")
     await _take(page, folder, "desk-ears")
     wall.floor.beat("recognise")
@@ -99,6 +109,7 @@ async def _pages(browser: Browser, folder: Path) -> None:
             ("page-agent", "/agents/8026"),
             ("page-rules", "/rules"),
         ):
+            _beat(wall)
             await page.goto(f"{wall.base}{path}")
             await page.wait_for_selector(".page")
             await _take(page, folder, name)
@@ -112,8 +123,9 @@ async def main(folder: Path) -> None:
             _fill(wall)
             await _take(await _open(browser, f"{wall.base}/desk"), folder, "desk-login")
             await _people(browser, wall, folder)
-            page = await _open(browser, wall.desk_of("token-wang"))
-            await _press(page, "j", "ArrowRight", "j")
+            page = await _open(browser, f"{wall.base}/desk?state=all#token=token-wang")
+            _beat(wall)
+            await _press(page, "j", "j")
             await _take(page, folder, "desk-list")
             await _press(page, "f")
             await _take(page, folder, "desk-false-alarm")

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from axe_playwright_python.async_playwright import Axe
+from msgspec.structs import replace
 from playwright.async_api import Browser, Locator, Page, WebSocketRoute, async_playwright, expect
 
 from streams import alerts
@@ -69,6 +70,11 @@ def alert(id_: str, **fields: Any) -> alerts.AlertChange:
     return change(id_, **whole)
 
 
+def desk(wall: Running, token: str, state: str = "open") -> str:
+    """The desk of that user; most alerts of these tests have no call on the floor, so they are not going on."""
+    return f"{wall.base}/desk?state={state}#token={token}"
+
+
 def row(page: Page, id_: str) -> Locator:
     return page.locator(f'.row[data-alert="{id_}"]')
 
@@ -102,7 +108,7 @@ def judgements(wall: Running) -> list[Judgement]:
 
 async def test_a_claim_on_one_screen_is_seen_on_another_and_can_be_given_back(wall: Running, show: Open) -> None:
     wall.floor.alert(alert("a1"))
-    mine, other = await show(wall.desk_of("token-wang")), await show(wall.desk_of("token-li"))
+    mine, other = await show(desk(wall, "token-wang", "all")), await show(desk(wall, "token-li", "all"))
     await expect(row(other, "a1").locator(".standing")).to_have_text("待处理")
     await row(mine, "a1").click()
     await action(mine, "claimed").click()
@@ -124,7 +130,7 @@ async def test_a_claim_on_one_screen_is_seen_on_another_and_can_be_given_back(wa
 
 async def test_a_false_alarm_needs_a_reason_and_is_seen_with_it(wall: Running, show: Open) -> None:
     wall.floor.alert(alert("a1"))
-    mine, other = await show(wall.desk_of("token-wang")), await show(f"{wall.base}/desk?state=all#token=token-li")
+    mine, other = await show(desk(wall, "token-wang")), await show(f"{wall.base}/desk?state=all#token=token-li")
     await row(mine, "a1").click()
     await action(mine, "false_alarm").click()
     dialog = mine.get_by_role("dialog")
@@ -146,7 +152,7 @@ async def test_a_false_alarm_needs_a_reason_and_is_seen_with_it(wall: Running, s
 
 async def test_a_reason_of_its_own_must_be_written(wall: Running, show: Open) -> None:
     wall.floor.alert(alert("a1"))
-    page = await show(wall.desk_of("token-wang"))
+    page = await show(desk(wall, "token-wang"))
     await row(page, "a1").click()
     await page.keyboard.press("f")
     dialog = page.get_by_role("dialog")
@@ -161,7 +167,7 @@ async def test_a_reason_of_its_own_must_be_written(wall: Running, show: Open) ->
 
 async def test_a_comment_is_counted_on_every_screen(wall: Running, show: Open) -> None:
     wall.floor.alert(alert("a1"))
-    mine, other = await show(wall.desk_of("token-wang")), await show(wall.desk_of("token-li"))
+    mine, other = await show(desk(wall, "token-wang")), await show(desk(wall, "token-li"))
     await row(mine, "a1").click()
     await mine.keyboard.press("m")
     await mine.get_by_role("dialog").get_by_role("textbox").fill("已提醒王芳")
@@ -174,7 +180,7 @@ async def test_a_comment_is_counted_on_every_screen(wall: Running, show: Open) -
 
 async def test_a_slip_is_taken_back(wall: Running, show: Open) -> None:
     wall.floor.alert(alert("a1"))
-    page = await show(wall.desk_of("token-wang"))
+    page = await show(desk(wall, "token-wang"))
     await row(page, "a1").click()
     await page.keyboard.press("r")
     await expect(row(page, "a1")).to_have_count(0)
@@ -183,25 +189,136 @@ async def test_a_slip_is_taken_back(wall: Running, show: Open) -> None:
     assert [j.action for j in judgements(wall)] == ["resolved", "reopened"]
 
 
-async def test_a_group_is_one_row_and_dealt_with_at_once(wall: Running, show: Open) -> None:
-    wall.floor.alert(alert("a1", call="c1", severity="notice"))
-    wall.floor.alert(alert("a2", call="c1", severity="critical", says="响铃 20 秒"))
-    wall.floor.alert(alert("b1", call="c2", agent="103", says="投诉"))
-    wall.floor.alert(alert("b2", call="c3", agent="103", says="投诉"))
-    page = await show(wall.desk_of("token-wang"))
-    await expect(rows(page)).to_have_count(2)
-    await expect(row(page, "a2")).to_contain_text("同一通话另有 1 条")
-    await expect(rows(page).nth(1)).to_contain_text("今日第 2 次")
+async def test_repeats_of_one_agent_and_rule_are_one_row_and_nothing_else_is(wall: Running, show: Open) -> None:
+    now = time.time()
+    wall.floor.alert(alert("a1", agent="101", call="c1", at=now - 40))
+    wall.floor.alert(alert("a2", agent="101", call="c2", at=now - 30))
+    wall.floor.alert(alert("b1", agent="103", call="c3", at=now - 20))
+    wall.floor.alert(alert("c1", agent="101", call="c2", at=now - 10, rule="agent-hung-up-first"))
+    page = await show(desk(wall, "token-wang"))
+    await expect(rows(page)).to_have_count(3)
+    assert await ids(page) == ["c1", "b1", "a2"]
+    await expect(row(page, "a2").locator(".more")).to_have_text("同类另有 1 条")
+    await expect(row(page, "a2").locator(".same-call")).to_have_text("同一通话另有 1 条")
+    await expect(row(page, "c1").locator(".same-call")).to_have_text("同一通话另有 1 条")
+    await expect(row(page, "b1").locator(".more, .same-call")).to_have_count(0)
     await row(page, "a2").click()
     await page.keyboard.press("ArrowRight")
     await expect(row(page, "a1")).to_be_visible()
     await expect(row(page, "a2")).to_have_attribute("aria-expanded", "true")
     await page.keyboard.press("ArrowLeft")
     await expect(row(page, "a1")).to_have_count(0)
+
+
+async def repeats(wall: Running) -> None:
+    """Two repeats of what Wang Fang did, and what must not be judged with it: her other rule, her colleague, nobody."""
+    now = time.time()
+    wall.floor.alert(alert("a1", agent="101", call="c1", at=now - 40))
+    wall.floor.alert(alert("a2", agent="101", call="c2", at=now - 30))
+    wall.floor.alert(alert("a3", agent="101", call="c3", at=now - 20))
+    wall.floor.alert(alert("rule", agent="101", call="c3", at=now - 10, rule="agent-hung-up-first"))
+    wall.floor.alert(alert("colleague", agent="103", call="c3", at=now - 10))
+    wall.floor.alert(alert("nobody", call="c3", at=now - 10))
+
+
+async def test_a_false_alarm_on_a_row_with_repeats_judges_one_alert(wall: Running, show: Open) -> None:
+    await repeats(wall)
+    page = await show(desk(wall, "token-wang"))
+    await row(page, "a3").click()
+    await page.keyboard.press("f")
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.get_by_role("checkbox")).to_have_count(2)
+    await expect(dialog.get_by_role("checkbox", checked=True)).to_have_count(0)
+    await dialog.get_by_label("听错了").check()
+    await dialog.get_by_role("button", name="判为误报").click()
+    await expect(toast(page)).to_contain_text("已判为误报")
+    await expect(row(page, "a2")).to_be_visible()  # the next of the repeats leads now
     await page.keyboard.press("r")
-    await expect(toast(page)).to_contain_text("已判定属实（2 条）")
-    assert {j.alert for j in judgements(wall)} == {"a1", "a2"}
-    await expect(rows(page)).to_have_count(1)
+    await expect(toast(page)).to_contain_text("已判定属实")
+    assert [(j.action, j.alert) for j in judgements(wall)] == [("false_alarm", "a3"), ("resolved", "a2")]
+
+
+async def test_ticking_judges_exactly_the_ticked_and_undo_takes_back_the_same(wall: Running, show: Open) -> None:
+    await repeats(wall)
+    page = await show(desk(wall, "token-wang"))
+    await row(page, "a3").click()
+    await page.keyboard.press("f")
+    dialog = page.get_by_role("dialog")
+    offered = await dialog.get_by_role("checkbox").evaluate_all("all => all.map(e => e.value)")
+    assert offered == ["a2", "a1"]
+    await expect(dialog.locator(".others label").first).to_contain_text(re.compile(r"\d\d:\d\d:\d\d\s*客户保持等待 a2"))
+    await dialog.get_by_label("客户保持等待 a1").check()
+    await dialog.get_by_label("听错了").check()
+    await dialog.get_by_role("button", name="判为误报").click()
+    await expect(toast(page)).to_contain_text("已判为误报（2 条）")
+    assert [j.alert for j in judgements(wall)] == ["a3", "a1"]
+    await toast(page).get_by_role("button", name="撤销").click()
+    await expect(toast(page)).to_contain_text("已重新打开（2 条）")
+    assert [(j.action, j.alert) for j in judgements(wall)[2:]] == [("reopened", "a3"), ("reopened", "a1")]
+
+
+async def test_what_is_under_way_is_counted_and_the_dialog_keeps_its_subject(
+    wall: Running, show: Open, browser: Browser
+) -> None:
+    await repeats(wall)
+    page = await browser.new_page()
+    late: list[tuple[WebSocketRoute, str | bytes]] = []
+    held = True
+
+    def hold_done(socket: WebSocketRoute) -> None:
+        upstream = socket.connect_to_server()
+
+        def hand_over(message: str | bytes) -> None:
+            if held and msgspec.json.decode(message)["type"] == "done":
+                late.append((socket, message))
+            else:
+                socket.send(message)
+
+        upstream.on_message(hand_over)
+
+    await page.route_web_socket(re.compile("/live$"), hold_done)
+    await page.goto(desk(wall, "token-wang"))
+    await row(page, "a3").click()
+    await page.keyboard.press("f")
+    dialog = page.get_by_role("dialog")
+    for box in await dialog.get_by_role("checkbox").all():
+        await box.check()
+    wall.floor.alert(alert("a4", agent="101", call="c4"))  # comes too late to be meant
+    await dialog.get_by_label("听错了").check()
+    await dialog.get_by_role("button", name="判为误报").click()
+    await expect(dialog.get_by_role("status")).to_have_text("已提交 0 / 3")
+    for n in (1, 2):
+        while not late:
+            await page.wait_for_timeout(50)
+        socket, message = late.pop()
+        socket.send(message)
+        await expect(dialog.get_by_role("status")).to_have_text(f"已提交 {n} / 3")
+        await expect(dialog.locator(".about")).to_have_text("客户保持等待 a3")
+        await expect(dialog.get_by_role("checkbox")).to_have_count(2)
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_visible()
+    assert await page.evaluate("() => !dispatchEvent(new Event('beforeunload', { cancelable: true }))")
+    held = False
+    while not late:
+        await page.wait_for_timeout(50)
+    socket, message = late.pop()
+    socket.send(message)
+    await expect(dialog).to_be_hidden()
+    assert await page.evaluate("() => dispatchEvent(new Event('beforeunload', { cancelable: true }))")
+    assert [j.alert for j in judgements(wall)] == ["a3", "a2", "a1"]
+
+
+async def test_who_claims_takes_the_alerts_of_the_call_and_no_others(wall: Running, show: Open) -> None:
+    await repeats(wall)
+    page = await show(desk(wall, "token-wang", "all"))
+    await row(page, "a3").click()
+    await page.keyboard.press("c")
+    await expect(toast(page)).to_contain_text("已认领（4 条）")
+    assert {j.alert for j in judgements(wall)} == {"a3", "rule", "colleague", "nobody"}
+    await expect(row(page, "a3")).to_have_attribute("aria-selected", "true")
+    await page.keyboard.press("r")
+    await expect(toast(page)).to_contain_text("已判定属实")
+    assert [j.alert for j in judgements(wall) if j.action == "resolved"] == ["a3"]
 
 
 async def test_who_comes_second_is_told_who_was_first(wall: Running, show: Open, browser: Browser) -> None:
@@ -221,9 +338,9 @@ async def test_who_comes_second_is_told_who_was_first(wall: Running, show: Open,
         upstream.on_message(hand_over)
 
     await slow.route_web_socket(re.compile("/live$"), hold_changes)
-    await slow.goto(wall.desk_of("token-li"))
+    await slow.goto(desk(wall, "token-li"))
     await row(slow, "a1").click()
-    quick = await show(wall.desk_of("token-wang"))
+    quick = await show(desk(wall, "token-wang"))
     await row(quick, "a1").click()
     await quick.keyboard.press("r")
     await expect(toast(quick)).to_contain_text("已判定属实")
@@ -234,7 +351,7 @@ async def test_who_comes_second_is_told_who_was_first(wall: Running, show: Open,
 
 async def test_what_was_not_delivered_says_so_and_can_be_tried_again(wall: Running, show: Open) -> None:
     wall.floor.alert(alert("a1"))
-    page = await show(wall.desk_of("token-wang"))
+    page = await show(desk(wall, "token-wang"))
     wall.people.down = True
     await row(page, "a1").click()
     await page.keyboard.press("c")
@@ -274,7 +391,8 @@ async def test_a_snooze_hides_from_the_wall_is_counted_and_can_be_lifted(wall: R
         re.compile(r"电话响铃超过三声 · 售后队列 · 至 \d\d:\d\d · 王主管")
     )
     await expect(page.locator(".snoozes")).to_contain_text("系统升级")
-    await expect(page.locator(".snoozes b")).to_have_text("已拦下 1 条")
+    await expect(page.locator(".snoozes b")).to_have_text("已静音 1 条")
+    await expect(rows(page)).to_have_attribute("aria-selected", "true")  # what was looked at stays in the hand
     await page.locator('[data-state-filter="snoozed"]').click()
     await expect(rows(page).first.locator('[data-standing="snoozed"]')).to_have_text("已静音")
     await page.get_by_role("button", name="解除静音").click()
@@ -289,7 +407,7 @@ async def test_a_supervisor_of_one_team_snoozes_only_its_queues(wall: Running, s
     wall.floor.alert(alert("a1", agent="101", queue="售后"))
     wall.floor.alert(alert("a2", agent="101", queue="投诉", rule="other"))
     wall.floor.alert(alert("a3", agent="103", queue="投诉"))
-    page = await show(wall.desk_of("token-zhao"))
+    page = await show(desk(wall, "token-zhao"))
     await expect(rows(page)).to_have_count(2)
     await row(page, "a1").click()
     await page.keyboard.press("s")
@@ -301,6 +419,40 @@ async def test_a_supervisor_of_one_team_snoozes_only_its_queues(wall: Running, s
     await expect(action(page, "snooze")).to_have_count(0)
 
 
+async def test_a_supervisor_of_one_team_lifts_no_snooze_of_all_queues(wall: Running, show: Open) -> None:
+    now = time.time()
+    all_over = Snooze(id="s1", rule="long-hold", queue="", until=now + 900, by="li", by_name="李经理", at=now)
+    wall.floor.alert(alert("a1", agent="101", queue="售后"))
+    wall.floor.verdict(all_over)
+    page = await show(desk(wall, "token-zhao"))
+    await expect(page.locator(".snoozes li")).to_have_count(1)
+    await expect(page.locator(".snoozes button")).to_have_count(0)
+    await page.goto(f"{wall.base}/rules")
+    await expect(page.locator(".panel-snoozes li")).to_have_count(1)
+    await expect(page.locator(".panel-snoozes button")).to_have_count(0)
+    wall.floor.verdict(replace(all_over, id="s2", queue="售后"))
+    await expect(page.locator(".panel-snoozes button")).to_have_count(1)
+    await page.goto(f"{wall.base}/desk")
+    await expect(page.locator(".snoozes li")).to_have_count(2)
+    await expect(page.locator(".snoozes button")).to_have_count(1)
+
+
+async def test_the_desk_and_the_television_agree_on_who_waits(wall: Running, show: Open) -> None:
+    now = time.time()
+    wall.floor.say("call.offered", "in", now - 40, queue="售后", direction="inbound")
+    wall.floor.say("call.offered", "out", now - 300, direction="outbound")
+    wall.floor.say("call.offered", "soon", now - 30, queue="售后", direction="inbound")
+    wall.floor.say("call.answered", "soon", now - 25, agent="101", agent_name="王芳")
+    wall.floor.say("call.offered", "late", now - 30, queue="售后", direction="inbound")
+    wall.floor.say("call.answered", "late", now - 10, agent="102", agent_name="李强")
+    page, television = await show(desk(wall, "token-wang")), await show(f"{wall.base}/#token={TOKEN}")
+    await expect(television.locator('[data-number="queue"] .value').first).to_have_text("1")
+    await expect(television.locator('[data-number="lately"] .value')).to_have_text("50%")
+    await expect(page.locator('[data-figure="queued"] b')).to_have_text("1")
+    await expect(page.locator('[data-figure="longest"] .wait')).to_have_text(re.compile(r"^00:[45]\d|^01:"))
+    await expect(page.locator('[data-figure="level"] b')).to_have_text("50%")
+
+
 # the list
 
 
@@ -308,7 +460,7 @@ async def test_filters_are_in_the_address_and_survive_reload_and_back(wall: Runn
     wall.floor.alert(alert("a1", severity="critical", queue="售后", agent="101", agent_name="王芳"))
     wall.floor.alert(alert("a2", severity="warning", queue="投诉", agent="103", agent_name="张敏"))
     wall.floor.alert(alert("a3", severity="critical", queue="投诉", agent="104", agent_name="刘洋"))
-    page = await show(wall.desk_of("token-wang"))
+    page = await show(desk(wall, "token-wang"))
     await expect(rows(page)).to_have_count(3)
     await page.locator('.filters [data-severity="critical"]').click()
     await expect(rows(page)).to_have_count(2)
@@ -338,31 +490,95 @@ async def test_filters_are_in_the_address_and_survive_reload_and_back(wall: Runn
     await expect(rows(page)).to_have_count(3)
 
 
-async def test_states_are_told_apart_and_counted(wall: Running, show: Open) -> None:
-    for id_ in ("a1", "a2", "a3"):
+def on_the_floor(wall: Running, *calls: str) -> None:
+    for call in calls:
+        wall.floor.say("call.offered", call, queue="售后")
+
+
+async def test_states_mean_on_a_filter_what_they_mean_on_a_row(wall: Running, show: Open) -> None:
+    on_the_floor(wall, "call-a1", "call-a2")
+    for id_ in ("a1", "a2", "a3", "a4", "a5"):
         wall.floor.alert(alert(id_))
+    boss = await show(desk(wall, "token-li", "all"))
     page = await show(wall.desk_of("token-wang"))
+    await expect(page.locator('[data-state-filter="now"]')).to_have_attribute("aria-pressed", "true")  # as usual
     await row(page, "a1").click()
     await page.keyboard.press("c")
     await expect(row(page, "a1").locator(".standing")).to_have_text("我在处理")
-    await row(page, "a2").click()
-    await page.keyboard.press("r")
-    await expect(row(page, "a2")).to_have_count(0)
-    for state, found in [("mine", ["a1"]), ("claimed", ["a1"]), ("decided", ["a2"])]:
+    await row(boss, "a3").click()
+    await boss.keyboard.press("c")
+    await expect(row(boss, "a3").locator(".standing")).to_have_text("我在处理")
+    await row(boss, "a4").click()
+    await boss.keyboard.press("r")
+    await expect(row(boss, "a4").locator(".standing")).to_have_text("属实")
+    expected: dict[str, tuple[list[str], str]] = {
+        "now": (["a1", "a2"], ""),
+        "open": (["a2", "a5"], "待处理"),
+        "mine": (["a1"], "我在处理"),
+        "claimed": (["a1", "a3"], "处理"),
+        "decided": (["a4"], "属实"),
+        "appealed": ([], ""),
+        "snoozed": ([], ""),
+        "all": (["a1", "a2", "a3", "a4", "a5"], ""),
+    }
+    for state, (found, word) in expected.items():
         tab = page.locator(f'[data-state-filter="{state}"]')
-        await expect(tab.locator("b")).to_have_text("1")
+        await expect(tab.locator("b")).to_have_text(str(len(found)))
         await tab.click()
         await expect(tab).to_have_attribute("aria-pressed", "true")
-        await expect(rows(page)).to_have_count(1)
-        assert await ids(page) == found
-    await page.locator('[data-state-filter="all"]').click()
-    await expect(rows(page)).to_have_count(3)
+        await expect(rows(page)).to_have_count(len(found))
+        assert sorted(await ids(page)) == found
+        for one in await rows(page).all() if word else ():
+            await expect(one.locator(".standing")).to_contain_text(word)
+
+
+async def test_what_goes_on_comes_first_and_what_is_cleared_is_not_red(wall: Running, show: Open) -> None:
+    now = time.time()
+    on_the_floor(wall, "call-w1", "call-w2")
+    wall.floor.alert(alert("cleared", severity="critical", at=now - 50))
+    wall.floor.alert(alert("cleared", severity="critical", at=now - 5, state="cleared"))
+    wall.floor.alert(alert("judged", severity="critical", at=now - 45))
+    wall.floor.alert(alert("c1", severity="critical", at=now - 60))
+    wall.floor.alert(alert("w1", at=now - 30))
+    wall.floor.alert(alert("w2", at=now - 40))
+    wall.floor.alert(alert("n1", severity="notice", at=now - 10))
+    page = await show(desk(wall, "token-wang", "all"))
+    await row(page, "judged").click()
+    await page.keyboard.press("r")
+    await expect(row(page, "judged").locator(".standing")).to_have_text("属实")
+    await page.reload()
+    await expect(rows(page)).to_have_count(6)
+    assert await ids(page) == ["w2", "w1", "cleared", "c1", "n1", "judged"]
+    titles = page.locator(".section, .row")
+    assert await titles.evaluate_all("all => all.map(e => e.dataset.alert ?? e.textContent.trim())") == [
+        *("正在发生", "w2", "w1"),
+        *("已发生，待判定", "cleared", "c1", "n1"),
+        *("已判定", "judged"),
+    ]
+    ground = "e => getComputedStyle(e).backgroundColor"
+    assert await row(page, "cleared").evaluate(ground) != await row(page, "c1").evaluate(ground)
+    assert await row(page, "cleared").evaluate(ground) == await row(page, "w1").evaluate(ground)
+    await expect(row(page, "cleared")).to_contain_text("已解除")
+
+
+async def test_the_bar_counts_what_the_wall_counts(wall: Running, show: Open) -> None:
+    now = time.time()
+    on_the_floor(wall, "call-a0", "call-a1", "call-a2")
+    for n, severity in enumerate(("critical", "critical", "warning")):
+        wall.floor.alert(alert(f"a{n}", severity=severity, at=now - 20))
+    wall.floor.alert(alert("a1", severity="critical", at=now - 5, state="cleared"))
+    wall.floor.alert(alert("past", severity="critical", at=now - 20))
+    television, page = await show(wall.address), await show(wall.desk_of("token-wang"))
+    await expect(television.locator("#alerts-count")).to_have_text("2")
+    await expect(page.locator('.floor [data-figure="now"]')).to_have_text("正在发生2")
+    await expect(page.locator('.floor [data-figure="critical"] b')).to_have_text("1")
+    await expect(page.locator('.floor [data-figure="warning"] b')).to_have_text("1")
 
 
 async def test_new_alerts_wait_while_somebody_reads(wall: Running, show: Open) -> None:
     wall.floor.alert(alert("a1", at=time.time() - 20))
     wall.floor.alert(alert("a2", at=time.time() - 30))
-    page = await show(wall.desk_of("token-wang"))
+    page = await show(desk(wall, "token-wang"))
     await expect(rows(page)).to_have_count(2)
     wall.floor.alert(alert("a0", at=time.time() - 10))
     await expect(rows(page)).to_have_count(3)  # nobody reads yet: it comes in where it belongs
@@ -376,7 +592,7 @@ async def test_new_alerts_wait_while_somebody_reads(wall: Running, show: Open) -
     await expect(page.locator('[aria-live="assertive"]')).to_have_text("新的严重告警：坐席打断客户")
     assert await ids(page) == ["a0", "a1", "a2"]
     assert await row(page, "a1").bounding_box() == before
-    other = await show(wall.desk_of("token-li"))
+    other = await show(desk(wall, "token-li"))
     await row(other, "a2").click()
     await other.keyboard.press("r")
     await expect(row(page, "a2").locator(".standing")).to_have_text("属实")  # said, but it stays where it is
@@ -395,7 +611,7 @@ async def test_two_thousand_alerts_stay_quick(wall: Running, show: Open) -> None
     wall.source.sink.live()
     wall.floor.beat("detect")
     wall.floor.beat("asterisk")
-    page = await show(wall.desk_of("token-wang"))
+    page = await show(desk(wall, "token-wang"))
     await expect(page.get_by_role("treegrid")).to_have_attribute("aria-rowcount", "2000")
     assert await rows(page).count() < 60
     await page.keyboard.press("j")
@@ -427,7 +643,7 @@ async def test_two_thousand_alerts_stay_quick(wall: Running, show: Open) -> None
 async def test_everything_from_login_to_resolved_by_keyboard_alone(wall: Running, show: Open) -> None:
     wall.floor.alert(alert("a1", severity="warning"))
     wall.floor.alert(alert("a2", severity="critical", says="坐席辱骂客户"))
-    page = await show(f"{wall.base}/desk")
+    page = await show(f"{wall.base}/desk?state=open")
     await expect(page.get_by_label("口令")).to_be_focused()
     await page.keyboard.type("token-wang")
     await page.keyboard.press("Enter")
@@ -468,7 +684,7 @@ async def test_everything_from_login_to_resolved_by_keyboard_alone(wall: Running
 async def test_tab_reaches_one_row_and_every_button_and_what_has_focus_is_seen(wall: Running, show: Open) -> None:
     for n in range(5):
         wall.floor.alert(alert(f"a{n}"))
-    page = await show(wall.desk_of("token-wang"))
+    page = await show(desk(wall, "token-wang"))
     await expect(rows(page)).to_have_count(5)
     await page.keyboard.press("j")
     await expect(action(page, "snooze")).to_be_visible()
@@ -522,7 +738,7 @@ async def test_a_link_in_a_new_tab_needs_no_new_login(wall: Running, browser: Br
     wall.floor.alert(alert("a1"))
     context = await browser.new_context()
     first = await context.new_page()
-    await first.goto(wall.desk_of("token-wang"))
+    await first.goto(desk(wall, "token-wang"))
     await expect(rows(first)).to_have_count(1)
     second = await context.new_page()
     await second.goto(f"{wall.base}/alerts/a1")
@@ -559,7 +775,7 @@ async def test_the_token_leaves_the_address_and_no_request_carries_it(wall: Runn
 async def test_an_agent_sees_the_own_alerts_and_appeals_and_is_answered(wall: Running, show: Open) -> None:
     wall.floor.alert(alert("a1", agent="101", agent_name="王芳", says="王芳抢话"))
     wall.floor.alert(alert("a2", agent="103", agent_name="张敏", says="张敏抢话"))
-    agent, boss = await show(wall.desk_of("token-101")), await show(wall.desk_of("token-li"))
+    agent, boss = await show(desk(wall, "token-101")), await show(desk(wall, "token-li"))
     await expect(rows(agent)).to_have_count(1)
     await expect(agent.locator("main")).not_to_contain_text("张敏")
     await row(agent, "a1").click()
@@ -589,10 +805,21 @@ async def test_an_agent_sees_the_own_alerts_and_appeals_and_is_answered(wall: Ru
     assert [(j.action, j.by) for j in judgements(wall)] == [("appealed", "a101"), ("upheld", "li")]
 
 
+async def test_who_may_not_see_a_page_is_told_why_as_it_concerns_them(wall: Running, show: Open) -> None:
+    wall.floor.alert(alert("a2", agent="103", agent_name="张敏", queue="投诉"))
+    agent = await show(desk(wall, "token-101"))
+    for path, why in (("/agents/103", "其他坐席的记录"), ("/alerts/a2", "其他坐席的告警")):
+        await agent.goto(wall.base + path)
+        await expect(agent.locator(".page-problem")).to_contain_text(f"这是{why}，您只能查看自己的。")
+    leader = await show(desk(wall, "token-zhao"))
+    await leader.goto(f"{wall.base}/agents/103")
+    await expect(leader.locator(".page-problem")).to_contain_text("这位坐席不在您负责的班组里")
+
+
 async def test_a_team_is_chosen_in_the_address_and_filtered_by_the_server(wall: Running, show: Open) -> None:
     wall.floor.alert(alert("a1", agent="101", queue="售后"))
     wall.floor.alert(alert("a2", agent="103", queue="投诉", rule="other"))
-    page = await show(wall.desk_of("token-li"))
+    page = await show(desk(wall, "token-li"))
     await expect(rows(page)).to_have_count(2)
     await page.get_by_label("班组").select_option("投诉")
     await expect(rows(page)).to_have_count(1)
@@ -615,7 +842,7 @@ async def test_hostile_text_is_text(wall: Running, show: Open) -> None:
     wall.floor.alert(alert("a2", says=turned, agent="102", agent_name=turned))
     wall.floor.alert(alert("a3", says="长" * 10_000, queue="队" * 100, at=time.time() - 60))
     wall.floor.alert(alert("a4", says="W" * 10_000, title="题" * 300, at=time.time() - 61))
-    page = await show(wall.desk_of("token-wang"))
+    page = await show(desk(wall, "token-wang"))
     await expect(row(page, "a1").locator(".says")).to_have_text(script)
     await expect(row(page, "a1").locator(".title b")).to_have_text("<b>粗</b>")
     for id_ in ("a1", "a2", "a3", "a4"):
@@ -640,7 +867,7 @@ async def test_after_the_server_was_killed_nothing_is_missed_and_nothing_is_doub
         wall.floor.begin()
         wall.floor.alert(alert("a1"))
         wall.floor.alert(alert("a2"))
-        page = await show(wall.desk_of("token-wang"))
+        page = await show(desk(wall, "token-wang"))
         await expect(rows(page)).to_have_count(2)
         port, log = int(wall.base.rpartition(":")[2]), wall.source.log
     await state_is(page, "disconnected")
@@ -681,10 +908,10 @@ async def test_a_lost_line_is_resumed_where_it_stopped(wall: Running, show: Open
         upstream.on_message(hand_over)
 
     wall.floor.alert(alert("a1"))
-    stays = await show(wall.desk_of("token-li"))  # so that the board is still there
+    stays = await show(desk(wall, "token-li"))  # so that the board is still there
     page = await browser.new_page()
     await page.route_web_socket(re.compile("/live$"), watch)
-    await page.goto(wall.desk_of("token-wang"))
+    await page.goto(desk(wall, "token-wang"))
     await expect(rows(page)).to_have_count(1)
     await expect(rows(stays)).to_have_count(1)
     heard.clear()
@@ -698,7 +925,7 @@ async def test_a_lost_line_is_resumed_where_it_stopped(wall: Running, show: Open
 async def test_a_dead_detector_or_a_silent_topic_is_not_a_quiet_desk(wall: Running, show: Open) -> None:
     page = await show(wall.desk_of("token-wang"))
     await state_is(page, "live")
-    await expect(page.locator(".empty")).to_contain_text("目前没有待处理的告警")
+    await expect(page.locator(".empty")).to_contain_text("目前没有正在发生的告警")
     await expect(page.locator(".engine")).to_contain_text(re.compile(r"检测引擎 \d+ 秒前"))
     screens = {await page.screenshot()}
     wall.floor.beat("detect", ok=False, detail="rulebook not found")
@@ -722,7 +949,7 @@ async def test_a_dead_detector_or_a_silent_topic_is_not_a_quiet_desk(wall: Runni
 
 async def test_english_by_a_switch(wall: Running, show: Open) -> None:
     wall.floor.alert(alert("a1"))
-    page = await show(wall.desk_of("token-wang"))
+    page = await show(desk(wall, "token-wang"))
     await page.get_by_role("button", name="EN", exact=True).click()
     await expect(page.locator("html")).to_have_attribute("lang", "en")
     await row(page, "a1").click()
@@ -754,7 +981,7 @@ async def trial_wall() -> AsyncIterator[Running]:
 
 async def test_axe_finds_nothing_serious(trial_wall: Running, show: Open) -> None:
     wall = trial_wall
-    page = await show(f"{wall.base}/desk")
+    page = await show(f"{wall.base}/desk?state=open")
     await state_is(page, "denied")
     assert await violations(page) == []
     await page.get_by_label("口令").fill("token-wang")
@@ -764,7 +991,9 @@ async def test_axe_finds_nothing_serious(trial_wall: Running, show: Open) -> Non
     for severity in ("critical", "warning", "notice"):
         wall.floor.alert(alert(f"{severity}1", severity=severity, call="c1"))
         wall.floor.alert(alert(f"{severity}2", severity=severity, trial=severity == "notice"))
-    await expect(rows(page)).to_have_count(4)
+    for id_ in ("again1", "again2"):
+        wall.floor.alert(alert(id_, agent="101"))
+    await expect(rows(page)).to_have_count(7)
     await page.keyboard.press("j")
     await page.keyboard.press("ArrowRight")
     await page.keyboard.press("m")
@@ -775,11 +1004,12 @@ async def test_axe_finds_nothing_serious(trial_wall: Running, show: Open) -> Non
     wall.floor.alert(alert("new", severity="critical"))
     await expect(page.locator(".pill")).to_be_visible()
     assert await violations(page) == []
-    other = await show(wall.desk_of("token-li"))
+    other = await show(desk(wall, "token-li"))
     await row(other, "warning2").click()
     await other.keyboard.press("r")
     await expect(row(page, "warning2").locator(".standing")).to_have_text("属实")
     assert await violations(page) == []
+    await row(page, "again2").click()
     for key in ("f", "s", "?"):
         await page.keyboard.press(key)
         await expect(page.get_by_role("dialog")).to_be_visible()

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import product
 from typing import Any
 
+import msgspec
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+from playwright.async_api import Browser, Locator, Page, WebSocketRoute, async_playwright, expect
 
 from streams.verdicts import Judgement
 from tests.wall_records import pbx, spoken, tell
@@ -88,6 +89,9 @@ async def test_the_page_of_an_alert_says_what_was_broken_why_and_on_what_it_rest
         await expect(panel(page, "course").locator(".sign[data-mine]")).to_have_count(1)
         why = panel(page, "why")
         await expect(why.locator(".fires")).to_contain_text("坐席说出〔呼喝〕")
+        await expect(why.locator(".asks").first).to_have_text("说到\uff1a〔呼喝〕 \u00b7 坐席")
+        assert not re.search("[A-Za-z_]{2}", " ".join(await why.locator(".asks").all_inner_texts()))
+        assert not re.search("[\u4e00-\u9fff][,;]|[,;][\u4e00-\u9fff]", await why.inner_text())
         await expect(why.locator("[data-answer=yes]").first).to_contain_text("喂，有什么事快说")
         await expect(why.locator("[data-answer=no]").first).to_contain_text("否")
         await expect(panel(page, "advice")).to_contain_text("规范问候")
@@ -251,7 +255,53 @@ async def test_words_appear_while_they_are_spoken_grey_until_they_are_final(show
         await expect(page.locator(".page-head .phase")).to_contain_text("通话")
         wall.floor.say("call.ended", "c1", by="customer")
         await expect(page.locator(".page-head")).to_contain_text("客户挂机")
-        await expect(page.locator(".transcript[data-live]")).to_have_count(0)
+        await expect(page.locator(".transcript:not([data-live]) .line")).to_have_count(2)
+
+
+async def test_a_call_that_is_opened_before_the_floor_is_known_is_followed_too(show: Open, browser: Browser) -> None:
+    sockets: list[WebSocketRoute] = []
+
+    def hold_the_floor(socket: WebSocketRoute) -> None:
+        def hand_over(message: str | bytes) -> None:
+            if msgspec.json.decode(message)["type"] not in ("snapshot", "change", "beat"):
+                socket.send(message)
+
+        sockets.append(socket)
+        socket.connect_to_server().on_message(hand_over)
+
+    async with running_wall() as wall:
+        wall.floor.begin()
+        at = talking(wall)
+        utter(wall, at + 1, "您好")
+        page = await browser.new_page()
+        await page.route_web_socket(re.compile("/live$"), hold_the_floor)
+        await page.goto(f"{wall.base}/calls/c1#token={DESK_TOKEN}")
+        await expect(page.locator(".transcript .line")).to_have_count(1)
+        utter(wall, at + 3, "我的宽带上不了网", "customer")
+        await expect(page.locator(".transcript .line")).to_have_count(2)
+        assert len(sockets) == 1  # not only after a new beginning
+
+
+async def test_a_page_that_is_read_anew_goes_on_hearing_its_call(show: Open) -> None:
+    async with running_wall() as wall:
+        wall.floor.begin()
+        at = talking(wall)
+        utter(wall, at + 1, "喂，有什么事快说")
+        wall.floor.wait(at + 10)
+        alert = alert_of(wall, "forbidden-summons", "c1")
+        sent: list[Any] = []
+        page = await show(wall, "/rules")
+        page.on("websocket", lambda line: line.on("framesent", lambda frame: sent.append(msgspec.json.decode(frame))))
+        await page.goto(f"{wall.base}/alerts/{alert}")
+        await expect(page.locator(".following")).to_be_visible()
+        for action in ("claimed", "released"):
+            await panel(page, "stands").locator(f"[data-action={action}]").click()
+            await expect(panel(page, "stands").locator(f".history [data-action={action}]")).to_have_count(1)
+        await page.get_by_role("button", name="展开整通对话").click()
+        utter(wall, at + 15, "您怎么这样说话", "customer")
+        await expect(page.locator(".transcript")).to_contain_text("您怎么这样说话")
+        assert [message["call"] for message in sent if message["type"] == "follow"] == ["c1"]
+        assert len([message for message in sent if message["type"] == "ask"]) == 3
 
 
 async def test_a_live_transcript_follows_its_end_unless_somebody_reads_further_up(show: Open) -> None:
@@ -340,7 +390,7 @@ async def test_a_real_call_of_asterisk_with_its_transfer_and_alerts(show: Open) 
         await expect(events).to_contain_text(
             ["开始振铃", "接通", "客户进入保持", "转接后接通 · Ben Ortiz", "通话结束 · 坐席挂机"]
         )
-        rows = page.locator(".timeline table.unseen tbody tr")  # the same for those who do not see the picture
+        rows = page.locator(".timeline .unseen tbody tr")  # the same for those who do not see the picture
         assert any("保持 21 秒" in text for text in await rows.all_inner_texts())
         await page.locator(".timeline .sign .halo").first.click()
         await expect(page).to_have_url(re.compile(r"/alerts/"))
@@ -422,9 +472,12 @@ async def test_an_agents_day_with_calls_alerts_and_findings(show: Open) -> None:
         await expect(page.locator(".strip .call")).to_have_count(2)
         await expect(page.locator(".panel-calls tbody tr")).to_have_count(2)
         await expect(page.locator(f"tr[data-alert='{alert}']")).to_contain_text("属实")
+        await expect(page.locator(".page-head a")).to_have_count(0)  # of other days nothing is known
         await page.locator("tr[data-call='rude-agent'] a").first.click()
         await expect(page).to_have_url(re.compile(r"/calls/rude-agent"))
         await expect(page.locator(".transcript .line")).to_have_count(7)
+        await page.locator("h1 a").click()
+        await expect(page).to_have_url(f"{wall.base}/agents/8026")
 
 
 async def test_the_rules_with_what_people_found_and_snoozes_that_can_be_lifted(show: Open) -> None:
@@ -461,12 +514,13 @@ async def test_the_pages_are_in_english_too(show: Open) -> None:
         page = await show(wall, f"/alerts/{alert_of(wall, 'forbidden-summons', 'rude-agent')}?lang=en")
         await expect(page.locator("h1")).to_contain_text("agent 8026 called out to the customer")
         for name, title in {
-            "clause": "The clause",
+            "clause": "Clause",
             "proof": "Evidence",
             "course": "Course",
             "why": "Why it fired",
         }.items():
             await expect(panel(page, name).locator("h2")).to_contain_text(title)
+        await expect(panel(page, "why").locator(".asks").first).to_have_text("words: any 〔呼喝〕 by agent")
 
 
 @pytest.mark.parametrize("name", ["alert", "call", "agent", "rules", "unknown"])

@@ -187,6 +187,125 @@ class Hall:
         self.floor.say("call.answered", call, at, **agent)
 
 
+class LongDay:
+    """A hotline after hours: five calls on the floor, 130 alerts that linger, of which five go on."""
+
+    #: Rule, severity, title, what is said after the agent's name, and the same two in English.
+    HAPPENED = (
+        (
+            "arrogance",
+            "critical",
+            "态度傲慢或顶撞客户",
+            "态度傲慢或顶撞客户，说了“你到底听不听得懂我说的话”",
+            "Arrogance",
+            "was arrogant or talked back to the customer: “你到底听不听得懂”",
+        ),
+        (
+            "no-invitation",
+            "warning",
+            "未邀请客户评价",
+            "结束通话前没有邀请客户评价",
+            "No invitation to rate",
+            "did not invite the customer to rate the service",
+        ),
+        (
+            "no-greeting",
+            "warning",
+            "开场白不完整",
+            "接通后 10 秒内没有说完整的开场白（问候并询问需求）",
+            "Greeting incomplete",
+            "gave no full greeting (salutation and offer of help) within 10 s of answering",
+        ),
+        (
+            "vague",
+            "notice",
+            "含糊作答",
+            "在 2 分钟内 3 次含糊作答：“可能吧”",
+            "Vague answers",
+            "answered vaguely 3 times in 2 min: “可能吧”",
+        ),
+    )
+    NOW = (
+        (
+            "arrogance",
+            "critical",
+            "态度傲慢或顶撞客户",
+            "态度傲慢或顶撞客户，说了“我已经跟你说过三遍了，你自己看合同去”",
+            "Arrogance",
+            "was arrogant or talked back to the customer: “我已经跟你说过三遍了”",
+        ),
+        (
+            "regulator",
+            "critical",
+            "客户要向监管部门投诉",
+            "的客户要向监管或消费维权部门投诉：“你们再不处理我就打一二三零零”",
+            "Customer goes to a regulator",
+            "has a customer who threatens to go to a regulator: “我就打一二三零零”",
+        ),
+        (
+            "long-hold",
+            "critical",
+            "客户保持等待过久",
+            "已让客户保持等待 4 分钟，尚未恢复通话",
+            "Long hold",
+            "has kept the customer on hold for 4 min",
+        ),
+        (
+            "leaving",
+            "warning",
+            "客户有离网意向",
+            "的客户有离网或销户意向：“那我把这个号注销了吧”",
+            "Customer about to leave",
+            "has a customer who is about to leave: “那我把这个号注销了吧”",
+        ),
+        (
+            "repeat-caller",
+            "notice",
+            "同一客户再次来电",
+            "的客户 24 小时内第 3 次来电",
+            "The same customer calls again",
+            "has a customer who calls for the 3rd time in 24 h",
+        ),
+    )
+
+    def __init__(self, floor: Floor, now: float) -> None:
+        self.floor, self.now = floor, now
+
+    def fill(self) -> None:
+        """The floor as it is now; a supervisor is on the second alert, and one was a false alarm."""
+        calls = Morning(self.floor, self.now)
+        calls.count = 5000
+        queues, agents = ("售后", "业务咨询", "投诉"), list(NAMES)
+        for i in range(125):
+            what = self.HAPPENED[(i * 7) % 20 % 4]
+            self._alert(f"past{i}", f"over{i}", agents[i % 12], queues[i % 3], 20 + 4.4 * i, what)
+        for i in range(8):
+            self._unanswered(f"lost{i}", queues[i % 2], 30 + 60 * i)
+        going = [calls.talking(70 + 40 * i, queues[i % 3], agents[i + 2]) for i in range(4)]
+        going.append(calls.held(95, "售后", "109"))
+        calls.ringing(4, "售后", "101")
+        for i, (call, what) in enumerate(zip(going, self.NOW, strict=True)):
+            self._alert(f"now{i}", call, agents[i + 2] if i < 4 else "109", queues[i % 3], 60 - 9 * i, what)
+        self.floor.verdict(judged(self.floor.changes[-4], "claimed", self.now - 20))
+        self.floor.verdict(judged(self.floor.changes[1], "false_alarm", self.now - 10))
+
+    def _alert(self, id_: str, call: str, agent: str, queue: str, ago: float, what: tuple[str, ...]) -> None:
+        rule, severity, title, says, en_title, en_says = what
+        name = NAMES[agent]
+        en = {"title": en_title, "says": f"{name} ({agent}) {en_says}"}
+        fields = {"rule": rule, "title": title, "says": f"{name}（{agent}）{says}", "en": en, "queue": queue}
+        at = self.now - ago
+        self.floor.alert(change(id_, severity=severity, call=call, at=at, agent=agent, agent_name=name, **fields))
+
+    def _unanswered(self, id_: str, queue: str, ago: float) -> None:
+        said = {"title": "客户未等到接听就挂机", "says": f"{queue}队列的客户等候 41 秒后挂机，无人接听"}
+        en = {"title": "Customer gave up", "says": f"A customer in queue {queue} gave up after 41 s without an answer"}
+        at = self.now - ago
+        self.floor.alert(
+            change(id_, rule="gave-up", call=id_, at=at, agent=None, agent_name=None, queue=queue, en=en, **said)
+        )
+
+
 async def _open(page: Page, wall: Running, state: str) -> None:
     await page.goto(wall.address)
     await page.wait_for_selector(f'body[data-state="{state}"]')
@@ -233,6 +352,19 @@ async def _hall(page: Page, folder: Path) -> None:
         await _take(page, folder, "400-agents")
 
 
+async def _long_day(page: Page, folder: Path) -> None:
+    async with running_wall() as wall:
+        await _fill(wall.floor, busy=False)
+        for call in list(wall.floor.states):
+            wall.floor.say("call.ended", call, time.time() - 60, by="customer")
+        LongDay(wall.floor, time.time()).fill()
+        await _open(page, wall, "live")
+        await _take(page, folder, "long-day")
+        await page.locator("#language").click()
+        await _take(page, folder, "long-day-en")
+        await page.locator("#language").click()
+
+
 async def _quiet(page: Page, folder: Path) -> None:
     async with running_wall() as wall:
         await _fill(wall.floor, busy=False)
@@ -277,6 +409,7 @@ async def main(folder: Path) -> None:
         page.on("pageerror", lambda error: print("page error:", error))
         await _busy(page, folder)
         await _hall(page, folder)
+        await _long_day(page, folder)
         await _quiet(page, folder)
         await browser.close()
 

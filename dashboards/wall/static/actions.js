@@ -4,7 +4,7 @@ import { html, nothing } from "./vendor/lit-html.js";
 import { appealOf, findingOf } from "./filters.js";
 
 /** The key of each action; `answer` stands for upheld and dismissed, `snooze` is about the rule. */
-export const KEYS = {
+const KEYS = {
   c: "claimed", r: "resolved", f: "false_alarm", m: "commented", s: "snooze", o: "reopened", a: "answer",
 };
 const SHOWN = ["claimed", "takeOver", "released", "resolved", "false_alarm", "answer", "appealed", "reopened", "commented", "snooze"];
@@ -13,6 +13,12 @@ const KEY_OF = { ...Object.fromEntries(Object.entries(KEYS).map(([key, action]) 
 const ASKING = new Set(["false_alarm", "commented", "appealed", "answer", "snooze"]);
 /** These decide, so that a slip must be easy to take back. */
 const DECIDING = new Set(["resolved", "false_alarm"]);
+/** Who takes one alert of a call takes the call: these are about all its alerts that stand the same. */
+const OF_CALL = new Set(["claimed", "takeOver", "released"]);
+/** After these it may leave the list at once; whoever only claims or comments goes on with the same alert. */
+const SETTLING = new Set(["resolved", "false_alarm", "reopened", "upheld", "dismissed"]);
+/** All but those of a call are about one alert; in the dialogs of these, further ones of the same rule and agent can be ticked. */
+const TICKABLE = new Set(["false_alarm", "commented", "appealed"]);
 const REPEATABLE = new Set(["timeout", "lost", "unavailable", "busy"]);
 
 /** Whether an action makes sense for the card as it stands (streams/verdicts.py says the same). */
@@ -37,9 +43,11 @@ const RIGHT = { answer: "upheld", takeOver: "claimed" };
 const isOpen = (card) => findingOf(card) === "open";
 
 export class Actions {
+  /** Of what is under way: {done, of}, verdicts; null: nothing is. */
+  progress = null;
   #busy = new Set();
 
-  /** `desk`: {link, model, words, dialogs, toast, redraw, acted(id), snoozed()}. */
+  /** `desk`: {link, model, words, dialogs, toast, redraw, acted(id)}. */
   constructor(desk) {
     this.desk = desk;
   }
@@ -47,55 +55,68 @@ export class Actions {
   /** Whether this user may do that, and it makes sense now. */
   can(action, card) {
     const { link } = this.desk;
-    const own = action !== "snooze" || link.queues.length === 0 || link.queues.includes(card.queue);
-    return Boolean(link.you) && own && link.may(RIGHT[action] ?? action) && FITS[action](card, link.you);
+    const may = action === "snooze" ? link.maySnooze(card.queue) : link.may(RIGHT[action] ?? action);
+    return Boolean(link.you) && may && FITS[action](card, link.you);
   }
 
-  /** The buttons for cards that are dealt with together; nothing that the user may not do is there. */
-  buttons(cards) {
+  /** The buttons for a card; nothing that the user may not do is there. */
+  buttons(card) {
     const words = this.desk.words();
-    const actions = SHOWN.filter((action) => cards.some((card) => this.can(action, card)));
-    const busy = cards.some((card) => this.#busy.has(card.id));
+    const actions = SHOWN.filter((action) => this.can(action, card));
+    const busy = this.#busy.has(card.id);
     return actions.length === 0 ? nothing : html`
       <div class="actions" role="group" aria-label=${words.standing.label}>
         ${actions.map((action) => html`
           <button type="button" data-action=${action} ?disabled=${busy} aria-keyshortcuts=${KEY_OF[action]}
-            @click=${() => this.press(action, cards)}>${words.action[action]}<kbd aria-hidden="true">${KEY_OF[action]}</kbd></button>`)}
+            @click=${() => this.press(action, card)}>${words.action[action]}<kbd aria-hidden="true">${KEY_OF[action]}</kbd></button>`)}
       </div>`;
   }
 
   /** A key was pressed; false where it means nothing here. `c` claims and releases, `a` appeals and answers. */
-  key(key, cards) {
+  key(key, card) {
     const meant = { c: ["claimed", "takeOver", "released"], a: ["answer", "appealed"] }[key] ?? [KEYS[key]];
-    const action = meant.find((one) => one && cards.some((card) => this.can(one, card)));
-    if (action) this.press(action, cards);
+    const action = meant.find((one) => one && this.can(one, card));
+    if (action) this.press(action, card);
     return Boolean(action);
   }
 
-  /** Do it, after asking what must be known. */
-  press(action, cards) {
-    const fitting = this.#fitting(action, cards);
-    if (fitting.length === 0) return;
-    if (!ASKING.has(action)) this.#try(action, fitting);
-    else this.desk.dialogs.open(action, fitting, (details) => this.#answered(action, fitting, details));
+  /** Do it to that alert, after asking what must be known. */
+  press(action, card) {
+    const [lead] = this.#fitting(action, [card]);
+    if (!lead) return;
+    if (!ASKING.has(action)) this.#try(action, OF_CALL.has(action) ? this.#ofCall(action, lead) : [lead]);
+    else this.desk.dialogs.open(action, lead, this.#alike(action, lead), (...answer) => this.#answered(action, ...answer));
   }
 
-  /** A comment, an appeal and its answer are about one alert. */
+  /** Those of the cards that it makes sense for, as they are now. */
   #fitting(action, cards) {
     const now = cards.map((card) => this.desk.model.alerts.get(card.id) ?? card);
-    const fitting = now.filter((card) => this.can(action, card) && !this.#busy.has(card.id));
-    return ["commented", "appealed", "answer", "snooze"].includes(action) ? fitting.slice(0, 1) : fitting;
+    return now.filter((card) => this.can(action, card) && !this.#busy.has(card.id));
   }
 
-  async #answered(action, cards, details) {
+  /** The card and the others of its call, in the hands of the same person or of nobody. */
+  #ofCall(action, lead) {
+    const others = [...this.desk.model.alerts.values()].filter(({ id, call, claimed }) =>
+      id !== lead.id && call === lead.call && claimed?.id === lead.claimed?.id);
+    return [lead, ...this.#fitting(action, others)];
+  }
+
+  /** Further alerts of the same rule and agent, the newest first: nothing else may be judged along with that one. */
+  #alike(action, lead) {
+    if (!TICKABLE.has(action) || !lead.agent) return [];
+    const others = [...this.desk.model.alerts.values()].filter(({ id, agent, rule }) =>
+      id !== lead.id && rule === lead.rule && agent?.id === lead.agent.id);
+    return this.#fitting(action, others).sort((a, b) => b.opened_at - a.opened_at);
+  }
+
+  async #answered(action, cards, details, delivered) {
     if (action === "snooze") return this.#snooze(cards[0], details);
     const { decision, ...rest } = details;
-    return this.#send(decision ?? action, cards, rest);
+    return this.#send(decision ?? action, cards, rest, delivered);
   }
 
   async #snooze(card, { queue, minutes, text }) {
     await this.desk.link.snooze(card.rule, queue, minutes, text);
-    this.desk.snoozed();
     this.desk.toast(this.desk.words().done.snooze, "done");
   }
 
@@ -111,32 +132,57 @@ export class Actions {
   }
 
   async #try(action, cards) {
+    const delivered = new Set();
     try {
-      await this.#send(action, cards, {});
+      await this.#send(action, cards, {}, (id) => delivered.add(id));
     } catch (refused) {
       const { toast, words } = this.desk;
-      const again = REPEATABLE.has(refused.problem) ? { word: words().retry, run: () => this.press(action, cards) } : null;
-      toast(await this.why(refused, cards[0]), "failed", again);
+      const left = cards.filter(({ id }) => !delivered.has(id));
+      const again = REPEATABLE.has(refused.problem) ? { word: words().retry, run: () => this.#again(action, left) } : null;
+      toast(await this.why(refused, left[0]), "failed", again);
     }
   }
 
-  /** One after the other, as the server takes them. Rejects with Refused where not all came through; `cards` keeps those. */
-  async #send(action, cards, details) {
-    const all = [...cards];
+  /** Once more, or the opposite, for exactly those. */
+  #again(action, cards) {
+    const fitting = this.#fitting(action, cards);
+    if (fitting.length) this.#try(action, fitting);
+  }
+
+  /** One after the other, as the server takes them; `delivered(id)` for each. Rejects with Refused at the first that is not. */
+  async #send(action, cards, details, delivered) {
     const done = [];
-    all.forEach((card) => this.#busy.add(card.id));
-    this.desk.redraw();
+    this.#begin(cards);
     try {
-      for (const card of all) {
+      for (const card of cards) {
         for (const told of TOLD[action] ?? [action]) await this.desk.link.act(card.id, told, details);
-        done.push(cards.shift());
-        this.desk.acted(card.id);
+        done.push(card);
+        delivered(card.id);
+        this.#step(1);
+        if (SETTLING.has(action)) this.desk.acted(card.id);
       }
     } finally {
-      all.forEach((card) => this.#busy.delete(card.id));
+      this.#end(cards);
       if (done.length) this.#tell(action, done);
-      this.desk.redraw();
     }
+  }
+
+  #begin(cards) {
+    cards.forEach(({ id }) => this.#busy.add(id));
+    const { done, of } = this.progress ?? { done: 0, of: 0 };
+    this.progress = { done, of: of + cards.length };
+    this.desk.redraw();
+  }
+
+  #step(n) {
+    this.progress.done += n;
+    this.desk.redraw();
+  }
+
+  #end(cards) {
+    cards.forEach(({ id }) => this.#busy.delete(id));
+    if (this.#busy.size === 0) this.progress = null;
+    this.desk.redraw();
   }
 
   #tell(action, cards) {
@@ -144,7 +190,7 @@ export class Actions {
     const what = words().done[action];
     const undo = DECIDING.has(action) && link.may("reopened");
     toast(cards.length > 1 ? words().doneSome(what, cards.length) : what, "done",
-      undo ? { word: words().undo, run: () => this.press("reopened", cards) } : null);
+      undo ? { word: words().undo, run: () => this.#again("reopened", cards) } : null);
   }
 
   /** Why it had no effect, in words; where somebody was first, who. */

@@ -9,6 +9,7 @@ const WIDTH = 300;
 const HEIGHT = 54;
 const FOOT = 13; // the hours
 const HEAD = 12; // the totals
+const SIDE = 38; // what the bars count
 const SLOT = WIDTH / 12;
 const BAR = 17;
 /** Fewer alerts than this do not fill the height: one alert is no mountain. */
@@ -34,8 +35,9 @@ function bars(hours, zone) {
   const top = Math.max(LEAST_TOP, ...hours.map(total));
   const hourOf = (hour) => minuteOf(hour.at, zone).slice(0, 2);
   const said = hours.filter(total).map((hour) => text.hourSays(hourOf(hour), partsOf(hour))).join("\uff1b");
-  return html`<svg class="bars" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${text.perHour} ${text.perHourSays(said || "0")}">
+  return html`<svg class="bars" viewBox="${-SIDE} 0 ${WIDTH + SIDE} ${HEIGHT}" role="img" aria-label="${text.perHour} ${text.perHourSays(said || "0")}">
     ${PATTERNS}
+    ${text.perHourLines.map((line, i) => svg`<text class="axis" x=${-SIDE} y=${20 + 13 * i}>${line}</text>`)}
     <line class="base" x1="0" x2=${WIDTH} y1=${HEIGHT - FOOT} y2=${HEIGHT - FOOT}></line>
     ${hours.map((hour, i) => column(hour, i + 12 - hours.length, top, hourOf(hour)))}</svg>`;
 }

@@ -4,14 +4,16 @@ import { html, nothing, render } from "./vendor/lit-html.js";
 import { Actions } from "./actions.js";
 import { deskWords } from "./desk-words.js";
 import { Dialogs } from "./dialogs.js";
-import { isWaiting } from "./filters.js";
+import { isOpenNow } from "./filters.js";
 import { icon } from "./icons.js";
 import { Link } from "./link.js";
 import { ListPage } from "./list.js";
 import { Model, judge } from "./model.js";
-import { said, wording } from "./pages/parts.js";
+import { readBy } from "./pages/page-words.js";
+import { said } from "./pages/parts.js";
 import { Router } from "./router.js";
 import { banner, floor, header, help, login, toasts } from "./shell.js";
+import { wording } from "./telling.js";
 import { clock, switchLanguage, timeOfDay } from "./words.js";
 
 const PAGES = {
@@ -46,12 +48,14 @@ class Desk {
     this.router = new Router(() => this.#arrive());
     this.dialogs = new Dialogs(byId("dialog"), {
       words: deskWords, wording, why: (refused, card) => this.actions.why(refused, card),
-      everywhere: () => this.link.queues.length === 0, closed: () => this.redraw(),
+      everywhere: () => this.link.queues.length === 0,
+      time: (at) => timeOfDay(at, this.model.zone), progress: () => this.actions.progress, closed: () => this.redraw(),
     });
     this.actions = new Actions(this);
     this.list = new ListPage(this.#context());
     document.addEventListener("keydown", (event) => this.#key(event));
     addEventListener("resize", () => this.redraw());
+    addEventListener("beforeunload", (event) => this.actions.progress && event.preventDefault());
     addEventListener("visibilitychange", () => this.redraw());
     setInterval(() => this.#tick(), 250);
     this.link.open();
@@ -73,8 +77,8 @@ class Desk {
       go: (path) => this.router.go(path),
       redraw: () => this.redraw(),
       toast: (...what) => this.toast(...what),
-      act: (action, cards) => this.actions.press(action, [cards].flat()),
-      buttons: (cards) => this.actions.buttons([cards].flat()),
+      act: (action, card) => this.actions.press(action, card),
+      buttons: (cards) => this.actions.buttons([cards].flat()[0]),
       lift: (hush) => this.actions.lift(hush),
     };
   }
@@ -91,7 +95,7 @@ class Desk {
 
   #critical() {
     const cards = [...this.model.alerts.values()];
-    return new Set(cards.filter((c) => c.severity === "critical" && isWaiting(c, this.link.you) && !c.trial).map((c) => c.id));
+    return new Set(cards.filter((c) => c.severity === "critical" && isOpenNow(c) && !c.trial).map((c) => c.id));
   }
 
   /** Screen readers are told of a new critical alert; the eyes see it in the list. */
@@ -159,6 +163,7 @@ class Desk {
 
   #draw() {
     this.verdict = judge(this.model, this.link);
+    readBy(this.link.you);
     const words = deskWords();
     document.documentElement.lang = words.lang;
     this.#mark();
@@ -193,7 +198,7 @@ class Desk {
 
   #mark() {
     const { state, frozen } = this.verdict;
-    const quiet = state === "live" && ![...this.model.alerts.values()].some((card) => isWaiting(card, this.link.you));
+    const quiet = state === "live" && ![...this.model.alerts.values()].some(isOpenNow);
     const { body } = document;
     body.dataset.state = state;
     body.toggleAttribute("data-frozen", frozen);
@@ -249,9 +254,6 @@ class Desk {
   /** An alert was dealt with here. */
   acted = (id) => this.list.acted(id);
 
-  /** A rule was snoozed here. */
-  snoozed = () => this.list.snoozed();
-
   // the header
 
   listAddress = () => (this.list ? this.list.address : "/desk");
@@ -292,8 +294,8 @@ class Desk {
   #meant(event) {
     if (event.key === "?") return this.help(), true;
     if (this.#page?.key?.(event)) return true;
-    const cards = this.#page?.cards?.() ?? [];
-    if (cards.length && !event.repeat && this.actions.key(event.key.toLowerCase(), cards)) return true;
+    const [card] = this.#page?.cards?.() ?? [];
+    if (card && !event.repeat && this.actions.key(event.key.toLowerCase(), card)) return true;
     if (event.key !== "Escape" || this.place.name === "list") return false;
     this.router.back();
     return true;

@@ -17,14 +17,16 @@ const FORMS = {
 };
 
 export class Dialogs {
-  #now = null; // {action, cards, send, values, problem, sending}
+  #now = null; // {action, lead, others, ticked, delivered, send, values, problem, sending}
 
   /**
    * `why(refused, card)`: in words; `wording(card)`: title and sentence; `everywhere()`: whether this user may snooze in
-   * every queue at once; `closed()`: the focus is back.
+   * every queue at once; `time(at)`: as it is written; `progress()`: {done, of} of what is being sent, or null;
+   * `closed()`: the focus is back.
    */
-  constructor(element, { words, why, wording, everywhere, closed }) {
-    Object.assign(this, { element, words, why, wording, everywhere, closed });
+  constructor(element, { words, why, wording, everywhere, time, progress, closed }) {
+    Object.assign(this, { element, words, why, wording, everywhere, time, progress, closed });
+    element.addEventListener("cancel", (event) => this.#now?.sending && event.preventDefault());
     element.addEventListener("close", () => {
       this.#now = null;
       render(nothing, element);
@@ -36,11 +38,14 @@ export class Dialogs {
     return this.element.open;
   }
 
-  /** Show one. `send(details)` resolves when it is done and the dialog may go; Refused is shown in it. */
-  open(action, cards, send) {
-    const [card] = cards;
-    const values = { reason: "", text: "", queue: card.queue ?? "", minutes: 30, decision: "" };
-    this.#now = { action, cards, send, values, problem: "", sending: false };
+  /**
+   * Show one about `lead`; of `others` those that are ticked are dealt with as well. Both stay as they are now, whatever
+   * happens to them meanwhile. `send(cards, details, delivered)` resolves when it is done and the dialog may go, and
+   * calls `delivered(id)` for each card; Refused is shown here.
+   */
+  open(action, lead, others, send) {
+    const values = { reason: "", text: "", queue: lead.queue ?? "", minutes: 30, decision: "" };
+    this.#now = { action, lead, others, ticked: new Set(), delivered: new Set(), send, values, problem: "", sending: false };
     this.draw();
     this.element.showModal();
   }
@@ -53,16 +58,16 @@ export class Dialogs {
   /** Draw it again, for another language or as it changes. */
   draw() {
     if (!this.#now) return;
-    const { action, cards, problem, sending, values } = this.#now;
+    const { action, lead, others, problem, sending, values } = this.#now;
     const form = FORMS[action];
     const words = this.words().dialog;
     render(html`
       <form novalidate @submit=${(event) => this.#submit(event)} @keydown=${(event) => this.#enter(event)}>
         <h2 id="dialog-title">${words[form.title]}</h2>
-        <p class="about"><bdi>${action === "snooze" ? this.wording(cards[0]).title : this.wording(cards[0]).says}</bdi></p>
-        ${cards.length > 1 ? html`<p class="hint">${words.about(cards.length)}</p>` : nothing}
+        <p class="about"><bdi>${action === "snooze" ? this.wording(lead).title : this.wording(lead).says}</bdi></p>
         ${form.more ? html`<p class="hint">${words[form.more]}</p>` : nothing}
         ${form.body(this)}
+        ${others.length ? this.#others(others) : nothing}
         <label class="text">
           <span>${words[form.text ?? "text"]}${this.#needsText ? words.required : words.optional}</span>
           <textarea rows="4" maxlength=${TEXT} ?autofocus=${form.needs} .value=${live(values.text)} aria-describedby="dialog-hint"
@@ -71,10 +76,34 @@ export class Dialogs {
         </label>
         <p class="problem" role="alert">${problem}</p>
         <footer>
-          <button type="button" @click=${() => this.close()}>${this.words().cancel}</button>
+          <span class="hint" role="status">${sending ? this.#sent() : ""}</span>
+          <button type="button" ?disabled=${sending} @click=${() => this.close()}>${this.words().cancel}</button>
           <button type="submit" class="primary" ?disabled=${sending}>${words[form.send]}</button>
         </footer>
       </form>`, this.element);
+  }
+
+  /** Which others are meant as well: none, unless somebody says so. */
+  #others(others) {
+    const { sending, ticked } = this.#now;
+    const { dialog } = this.words();
+    const tick = (id, on) => {
+      ticked[on ? "add" : "delete"](id);
+      this.draw();
+    };
+    return html`
+      <fieldset class="others" ?disabled=${sending}>
+        <legend>${dialog.others(others.length, ticked.size)}</legend>
+        ${others.map((card) => html`
+          <label><input type="checkbox" name="also" value=${card.id} .checked=${live(ticked.has(card.id))}
+            @change=${(event) => tick(card.id, event.target.checked)}><time>${this.time(card.opened_at)}</time>
+            <span><bdi>${this.wording(card).says}</bdi></span></label>`)}
+      </fieldset>`;
+  }
+
+  #sent() {
+    const progress = this.progress();
+    return progress && progress.of > 1 ? this.words().progress(progress.done, progress.of) : "";
   }
 
   /** Why it was false. */
@@ -93,7 +122,7 @@ export class Dialogs {
   /** Where and how long. */
   span() {
     const words = this.words();
-    const { queue } = this.#now.cards[0];
+    const { queue } = this.#now.lead;
     const one = queue ? [[queue, words.dialog.snoozeQueue(words.queue(queue))]] : [];
     const where = this.everywhere() ? [...one, ["", words.dialog.snoozeAll]] : one;
     const minutes = MINUTES.map((n) => [n, words.dialog.minutes(n)]);
@@ -142,10 +171,11 @@ export class Dialogs {
     this.draw();
     if (now.problem) return;
     try {
-      await now.send(this.#details());
+      const cards = [now.lead, ...now.others.filter(({ id }) => now.ticked.has(id))].filter(({ id }) => !now.delivered.has(id));
+      await now.send(cards, this.#details(), (id) => now.delivered.add(id));
       if (this.#now === now) this.close();
     } catch (refused) {
-      now.problem = await this.why(refused, now.cards[0]);
+      now.problem = await this.why(refused, now.lead);
       now.sending = false;
       this.draw();
     }

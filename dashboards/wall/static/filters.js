@@ -1,21 +1,29 @@
 // What the list shows: filters as they stand in the address, which cards pass them, and in what order. Pure.
 
-import { WORST_FIRST } from "./groups.js";
-import { wording } from "./pages/parts.js";
+import { WORST_FIRST, isNow, isOver } from "./groups.js";
+import { wording } from "./telling.js";
 
 export const SORTS = ["severity", "newest", "oldest"];
 /** Of the address, "no queue" among the queues. */
-export const DIRECT = "-";
+const DIRECT = "-";
 
 // JSON leaves out what is as usual.
 export const findingOf = (card) => card.finding ?? "open";
 export const appealOf = (card) => card.appeal ?? "none";
 
-/** Whether somebody should still look at it. What is kept off the walls is no less an agent's own. */
-export const isWaiting = (card, you) => findingOf(card) === "open" && (!card.snoozed || you?.role === "agent");
+/** Whether a snooze keeps it from somebody. What is kept off the walls is no less an agent's own. */
+export const isHushed = (card, you) => Boolean(card.snoozed) && you?.role !== "agent";
 
+/** What the wall shows as open: it goes on, or has just happened. */
+export const isOpenNow = (card) => Boolean(card.shown) && !isOver(card);
+
+/** What the wall counts as going on. */
+export const isShownNow = (card) => Boolean(card.shown) && isNow(card);
+
+/** Each name says the same on a filter and on a row (standing.js). */
 const STATES = {
-  open: isWaiting,
+  now: (card, you) => isNow(card) && !isHushed(card, you),
+  open: (card, you) => findingOf(card) === "open" && !card.claimed && !isHushed(card, you),
   mine: (card, you) => findingOf(card) === "open" && card.claimed?.id === you?.login,
   claimed: (card) => findingOf(card) === "open" && Boolean(card.claimed),
   decided: (card) => findingOf(card) !== "open",
@@ -25,9 +33,9 @@ const STATES = {
 };
 
 /** The states that somebody can choose from: an agent claims and snoozes nothing. */
-export const statesFor = (you) => (you?.role === "agent" ? ["all", "open", "decided", "appealed"] : Object.keys(STATES));
+export const statesFor = (you) => (you?.role === "agent" ? ["all", "now", "open", "claimed", "decided", "appealed"] : Object.keys(STATES));
 
-/** The filters of an address. What it does not say is as usual: everything open, an agent's whole day. */
+/** The filters of an address. What it does not say is as usual: what goes on now, an agent's whole day. */
 export function read(search, you) {
   const query = new URLSearchParams(search);
   const one = (name) => query.get(name) ?? "";
@@ -76,8 +84,14 @@ export const belongs = (card, filters, you) => passes(card, filters) && STATES[f
 const age = (a, b) => b.opened_at - a.opened_at || (a.id < b.id ? -1 : 1);
 /** A rule on trial blames nobody: its alerts come after all others. */
 const rank = (card) => (card.trial ? WORST_FIRST.length : 0) + WORST_FIRST.indexOf(card.severity);
+/** What goes on now, what has happened and waits for a finding, what has one. */
+export const SECTIONS = ["now", "past", "decided"];
+export const sectionOf = (card) => (findingOf(card) !== "open" ? "decided" : isNow(card) ? "now" : "past");
+/** What goes on becomes worse with time, so the oldest comes first; of what is past, the newest. */
+const urgency = (a, b) => SECTIONS.indexOf(sectionOf(a)) - SECTIONS.indexOf(sectionOf(b)) || rank(a) - rank(b)
+  || (sectionOf(a) === "now" ? -age(a, b) : age(a, b));
 const ORDERS = {
-  severity: (a, b) => rank(a) - rank(b) || age(a, b),
+  severity: urgency,
   newest: age,
   oldest: (a, b) => -age(a, b),
 };

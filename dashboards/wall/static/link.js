@@ -4,6 +4,8 @@
 import { askNeighbours, heedNeighbours, inAddress, keep, kept, tellNeighboursToLeave } from "./token.js";
 
 const NOT_ALLOWED = 4401;
+/** This screen read too slowly: it goes on at once, with what it missed. */
+const TOO_SLOW = 4408;
 const BACK_OFF_S = [0.5, 1, 2, 4, 8];
 /** A new token may have been set meanwhile: a screen that was turned away asks again now and then. */
 const DENIED_RETRY_S = 30;
@@ -40,6 +42,7 @@ export class Link {
   queues = [];
   #socket = null;
   #attempt = 0;
+  #fetching = null;
   #tries = 0;
   #timer = 0;
   #watch = 0;
@@ -64,7 +67,8 @@ export class Link {
   /** Connect, now. */
   open() {
     this.#drop();
-    this.#connect(this.#attempt).catch(() => this.#closed(0));
+    const attempt = this.#attempt;
+    this.#connect(attempt).catch(() => attempt === this.#attempt && this.#closed()); // of an older one nobody cares
   }
 
   /** Try that token. */
@@ -97,6 +101,11 @@ export class Link {
     return this.can.has(what);
   }
 
+  /** Whether this user may snooze rules in that queue, and lift that; queue "" is every queue. */
+  maySnooze(queue) {
+    return this.may("snooze") && (this.queues.length === 0 || this.queues.includes(queue));
+  }
+
   /** The page of an "alert", a "call" or an "agent". It waits for the connection. Rejects with Refused. */
   ask(what, id, at = undefined) {
     return this.#expect({ type: "ask", what, id, at }, ASK_S);
@@ -116,11 +125,11 @@ export class Link {
   follow(call, heard) {
     const mine = { call, heard };
     this.#follow = mine;
-    if (this.state === "open") this.#pace.put({ type: "follow", call });
+    if (this.#welcome) this.#pace.put({ type: "follow", call });
     return () => {
       if (this.#follow !== mine) return;
       this.#follow = null;
-      if (this.state === "open") this.#pace.put({ type: "follow", call: "" });
+      if (this.#welcome) this.#pace.put({ type: "follow", call: "" });
     };
   }
 
@@ -132,7 +141,9 @@ export class Link {
   // getting in
 
   async #connect(attempt) {
-    const answer = await fetch("/ticket", { headers: asking(this.#token()), signal: AbortSignal.timeout(DEAD_S * 1000) });
+    this.#fetching = new AbortController();
+    const signal = AbortSignal.any([this.#fetching.signal, AbortSignal.timeout(DEAD_S * 1000)]);
+    const answer = await fetch("/ticket", { headers: asking(this.#token()), signal });
     const given = answer.status === 401 && !kept() ? await askNeighbours(this.mode) : "";
     if (attempt !== this.#attempt) return;
     if (given) return this.login(given);
@@ -149,7 +160,7 @@ export class Link {
     const hello = { type: "hello", protocol: 2, ticket, mode: this.mode, team: this.team, ...resume };
     socket.onopen = () => socket.send(JSON.stringify(hello));
     socket.onmessage = ({ data }) => this.#heard(JSON.parse(data));
-    socket.onclose = ({ code }) => (code === NOT_ALLOWED ? this.#denied("role") : this.#closed(code));
+    socket.onclose = ({ code }) => this.#ended(code);
     this.#guard();
   }
 
@@ -231,6 +242,12 @@ export class Link {
     this.#later(DENIED_RETRY_S);
   }
 
+  #ended(code) {
+    if (code === NOT_ALLOWED) this.#denied("role");
+    else if (code === TOO_SLOW && this.#tries++ === 0) this.open(); // nothing is lost; the second time in a row it waits
+    else this.#closed();
+  }
+
   #closed() {
     this.#drop();
     this.#be("lost");
@@ -243,7 +260,7 @@ export class Link {
 
   #guard() {
     clearTimeout(this.#watch);
-    this.#watch = setTimeout(() => this.#closed(0), DEAD_S * 1000);
+    this.#watch = setTimeout(() => this.#closed(), DEAD_S * 1000);
   }
 
   #forget() {
@@ -254,6 +271,7 @@ export class Link {
   #drop() {
     this.#attempt += 1;
     this.#welcome = false;
+    this.#fetching?.abort();
     clearTimeout(this.#timer);
     clearTimeout(this.#watch);
     this.#pace.clear();

@@ -5,16 +5,19 @@ import { html, nothing } from "./vendor/lit-html.js";
 import { live } from "./vendor/directives/live.js";
 import { repeat } from "./vendor/directives/repeat.js";
 import { SORTS, belongs, choices, isNarrow, read, select, statesFor } from "./filters.js";
-import { WORST_FIRST } from "./groups.js";
+import { WORST_FIRST, isOver } from "./groups.js";
 import { icon } from "./icons.js";
 import { Order } from "./order.js";
-import { path, said, wording } from "./pages/parts.js";
+import { path, said } from "./pages/parts.js";
 import { Preview, tags } from "./preview.js";
 import { standing } from "./standing.js";
-import { clock, dateOf, minuteOf, timeOfDay } from "./words.js";
+import { titleOf, wording } from "./telling.js";
+import { clock, minuteOf, timeOfDay } from "./words.js";
 
 /** A row's height, rem (desk.css: --row), and how many are drawn above and below what is seen. */
 const ROW_REM = 4;
+/** The same of a heading (desk.css: --heading). */
+const HEADING_REM = 2;
 const SPARE = 8;
 /** Of a sentence, in a row: the whole of it is in the preview. */
 const SAYS_CHARACTERS = 240;
@@ -34,7 +37,7 @@ export class ListPage {
   #top = 0;
   #scrollTo = null;
   #after = -1;
-  #snoozedAt = -Infinity;
+  #besides = new Map(); // call id -> how many alerts it has
   #pointed = false;
   #wantsFocus = false;
   #settles = true;
@@ -64,6 +67,7 @@ export class ListPage {
 
   close() {
     this.#isOpen = false;
+    clearTimeout(this.#typing);
     this.preview.close();
   }
 
@@ -71,12 +75,10 @@ export class ListPage {
     return "";
   }
 
-  /** The cards that keys and buttons are about: the selected one, and those that a closed group hides. */
+  /** The card that keys and buttons are about: the selected one, never those that its row hides. */
   cards() {
     const row = this.#rows.find(({ id }) => id === this.#selected);
-    if (!row) return [];
-    const ids = row.level === 1 && !row.opened ? row.group : [row.id];
-    return ids.map((id) => this.context.model.alerts.get(id)).filter(Boolean);
+    return row ? [this.context.model.alerts.get(row.id)].filter(Boolean) : [];
   }
 
   /** That card was dealt with here: it may leave the list at once, and the one below takes its place. */
@@ -86,25 +88,19 @@ export class ListPage {
     this.#after = this.#rows.findIndex((row) => row.id === this.#selected);
   }
 
-  /** A rule was snoozed here: its alerts may leave as soon as that is known. */
-  snoozed() {
-    this.#snoozedAt = performance.now();
-    this.#after = this.#rows.findIndex((row) => row.id === this.#selected);
-  }
-
   // drawing
 
   draw() {
     const { link, model } = this.context;
     this.filters = read(location.search, link.you);
     const { cards, counts } = select(model.alerts.values(), this.filters, link.you);
-    this.#order.take(cards, this.#isHeld);
-    if (this.#order.isStale && performance.now() - this.#snoozedAt < OWN_MS) this.#leave(cards);
+    this.#order.take(cards, { held: this.#isHeld, folds: link.you?.role !== "agent" });
+    this.#besides = besides(model.alerts.values());
     this.#settles = false;
     this.#rows = this.#order.rows((id) => model.alerts.has(id));
     this.#reselect();
-    const chosen = this.cards();
-    this.preview.show(chosen[0] ?? null);
+    const [chosen] = this.cards();
+    this.preview.show(chosen ?? null);
     const words = this.context.words();
     return html`
       <div class="list-page">
@@ -125,8 +121,8 @@ export class ListPage {
     const rows = document.querySelector(".rows");
     if (!rows) return;
     const { first, last } = this.#window;
-    rows.style.setProperty("--above", `${first * ROW_REM}rem`);
-    rows.style.setProperty("--below", `${(this.#rows.length - last) * ROW_REM}rem`);
+    rows.style.setProperty("--above", `${this.#height(0, first)}rem`);
+    rows.style.setProperty("--below", `${this.#height(last, this.#rows.length)}rem`);
     if (this.#scrollTo !== null) this.#scrollNow(rows.parentElement);
     if (this.#wantsFocus) rows.querySelector('[tabindex="0"]')?.focus({ preventScroll: true });
     this.#wantsFocus = false;
@@ -144,11 +140,6 @@ export class ListPage {
 
   get #isHeld() {
     return !this.#settles && (Boolean(this.#selected) || this.#top > 0 || this.#pointed);
-  }
-
-  #leave(cards) {
-    this.#order.take(cards, false);
-    this.#snoozedAt = -Infinity;
   }
 
   #settle() {
@@ -234,10 +225,10 @@ export class ListPage {
     return model.snoozes.length === 0 || link.you?.role === "agent" ? nothing : html`
       <ul class="snoozes" aria-label=${text.label}>
         ${model.snoozes.map((one) => html`
-          <li>${icon("hush")}<span>${said(text.line((words.lang === "en" && one.en) || one.title, one.queue ? words.queue(one.queue) : text.all,
+          <li>${icon("hush")}<span>${said(text.line(titleOf(one), one.queue ? words.queue(one.queue) : text.all,
             minuteOf(one.until, model.zone), one.by_name))}${one.text ? html` <q>${said(one.text)}</q>` : nothing}</span>
             <b>${text.held(one.held_back ?? 0)}</b>
-            ${link.may("snooze") ? html`<button type="button" @click=${() => lift(one)}>${text.lift}</button>` : nothing}</li>`)}
+            ${link.maySnooze(one.queue ?? "") ? html`<button type="button" @click=${() => lift(one)}>${text.lift}</button>` : nothing}</li>`)}
       </ul>`;
   }
 
@@ -253,6 +244,17 @@ export class ListPage {
 
   // rows
 
+  /** Of those rows with the headings above them, rem. */
+  #height(from, to) {
+    const headings = this.#isDivided ? this.#rows.slice(from, to).filter(({ section }) => section).length : 0;
+    return (to - from) * ROW_REM + headings * HEADING_REM;
+  }
+
+  /** Only the order of urgency has sections; what shows one of them needs no heading. */
+  get #isDivided() {
+    return this.filters?.sort === "severity" && this.filters.state !== "now";
+  }
+
   get #window() {
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize) * ROW_REM;
     const first = Math.max(0, Math.floor(this.#top / rem) - SPARE);
@@ -267,7 +269,8 @@ export class ListPage {
       <div class="scroller" @scroll=${(event) => this.#scrolled(event.target)} ?hidden=${this.#rows.length === 0}
         @pointerenter=${() => this.#point(true)} @pointerleave=${() => this.#point(false)}>
         <div class="rows" role="treegrid" aria-label=${words.list.label} aria-rowcount=${this.#rows.length}>
-          ${repeat(rows, ({ id }) => id, (row, i) => this.#row(row, first + i + 1, stop, words))}
+          ${repeat(rows, ({ id }) => id, (row, i) => html`${row.section && this.#isDivided ? heading(words.list.section[row.section]) : nothing}
+            ${this.#row(row, first + i + 1, stop, words)}`)}
         </div>
       </div>`;
   }
@@ -281,10 +284,10 @@ export class ListPage {
     return html`
       <div class="row" role="row" data-alert=${id} data-severity=${card.severity} tabindex=${id === stop ? 0 : -1} aria-level=${level}
         aria-rowindex=${index} aria-selected=${isSelected} aria-expanded=${isGroup ? opened : nothing} ?data-left=${!belongs(card, this.filters, link.you)}
-        ?data-over=${card.over_at !== undefined} @click=${(event) => this.#click(event, id)} @dblclick=${() => this.#open(id)}>
+        ?data-over=${isOver(card)} @click=${(event) => this.#click(event, id)} @dblclick=${() => this.#open(id)}>
         <div role="gridcell" class="cell-severity"><span class="severity" data-severity=${card.severity}>${icon(card.severity)}<b>${words.severity[card.severity]}</b></span></div>
         <div role="gridcell" class="cell-what">
-          <p class="title"><b>${said(cut(text.title))}</b>${tags(card, words)}${isGroup ? this.#more(group, opened, words) : nothing}</p>
+          <p class="title"><b>${said(cut(text.title))}</b>${tags(card, words)}${isGroup ? this.#more(group, opened, words) : nothing}${this.#ofCall(card, words)}</p>
           <p class="says">${said(cut(text.says))}</p>
         </div>
         <div role="gridcell" class="cell-who"><p>${card.agent ? said(words.agent(card.agent)) : words.nobody}</p><p>${card.queue ? said(words.queue(card.queue)) : words.direct}</p></div>
@@ -302,28 +305,26 @@ export class ListPage {
   }
 
   #more(group, opened, words) {
-    const others = group.map((id) => this.context.model.alerts.get(id));
-    const calls = new Set(others.map((card) => card.call)).size;
-    const word = calls > 1 ? this.#times(others, calls, words) : words.list.sameCall(group.length - 1);
-    return html`<button type="button" class="more" tabindex="-1" aria-label="${word} ${opened ? words.list.collapse : words.list.expand(group.length - 1)}"
+    const word = words.list.repeats(group.length - 1);
+    return html`<button type="button" class="more" tabindex="-1" title=${words.list.repeatsHint} aria-label="${word} ${opened ? words.list.collapse : words.list.expand}"
       @click=${(event) => this.#toggle(event, group, !opened)}>${icon("next")}${word}</button>`;
   }
 
-  #times(cards, calls, words) {
-    const { zone } = this.context.model;
-    const oldest = Math.min(...cards.map((card) => card.opened_at));
-    return dateOf(oldest, zone) === dateOf(this.context.now(), zone) ? words.list.sameAgent(calls) : words.list.sameLately(calls);
+  /** That its call has other alerts, of whatever rule: they are rows of their own. */
+  #ofCall(card, words) {
+    const n = this.#besides.get(card.call) - 1;
+    return n > 0 ? html`<span class="tag same-call">${words.list.sameCall(n)}</span>` : nothing;
   }
 
   #nothing(words) {
     const { model } = this.context;
-    const quiet = this.filters.state === "open" && !isNarrow(this.filters);
+    const quiet = isNarrow(this.filters) ? "" : words.list.quiet[this.filters.state];
     if (!model.filled) return html`<div class="empty" data-kind="waiting">${icon("connecting")}<p>${words.waiting}</p></div>`;
     if (!quiet) return html`<div class="empty" data-kind="none">${icon("filter")}<p>${words.list.none}</p><p class="hint">${words.list.noneMore}</p></div>`;
     const { state } = this.context.verdict();
     if (state !== "live") return html`<div class="empty" data-kind="unsure">${icon("question")}<p>${words.unsure}</p><p class="hint">${words.unsureMore}</p></div>`;
     const last = model.lastEventAt ? words.list.quietMore(timeOfDay(model.lastEventAt, model.zone)) : words.noEvent;
-    return html`<div class="empty" data-kind="quiet">${icon("check")}<p>${words.list.quiet}</p><p class="hint">${last}</p></div>`;
+    return html`<div class="empty" data-kind="quiet">${icon("check")}<p>${quiet}</p><p class="hint">${last}</p></div>`;
   }
 
   // pointing and scrolling
@@ -392,9 +393,9 @@ export class ListPage {
   /** Scroll so far that the row is seen, and no further. */
   #show(index) {
     const scroller = document.querySelector(".scroller");
-    const row = parseFloat(getComputedStyle(document.documentElement).fontSize) * ROW_REM;
-    const top = Math.min(this.#top, index * row);
-    const wanted = Math.max(top, (index + 1) * row - scroller.clientHeight);
+    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const top = Math.min(this.#top, this.#height(0, index) * rem);
+    const wanted = Math.max(top, this.#height(0, index + 1) * rem - scroller.clientHeight);
     if (wanted === this.#top) return;
     this.#top = this.#scrollTo = wanted;
   }
@@ -440,6 +441,15 @@ export class ListPage {
 
 const comments = (n, words) => html`
   <span class="comments" title=${words.standing.comments(n)}>${icon("comment")}<span aria-hidden="true">${n}</span><span class="unseen">${words.standing.comments(n)}</span></span>`;
+
+const heading = (word) => html`<div class="section" role="row"><h2 role="rowheader">${word}</h2></div>`;
+
+/** call id -> how many alerts it has. */
+function besides(cards) {
+  const counts = new Map();
+  for (const { call } of cards) counts.set(call, (counts.get(call) ?? 0) + 1);
+  return counts;
+}
 
 const door = (id, words) => html`
   <a href=${path.alert(id)} tabindex="-1" aria-label=${words.list.open} title=${words.list.open}>${icon("next")}</a>`;

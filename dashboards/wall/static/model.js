@@ -64,8 +64,8 @@ export class Model {
   }
 
   #restart(message) {
-    this.calls = byId(message.calls);
-    this.alerts = byId(message.alerts);
+    this.calls = keyed(message.calls);
+    this.alerts = keyed(message.alerts);
     this.#replace(message);
     ({ stream: this.stream, n: this.n, timezone: this.zone, beat_s: this.beatS, in_time_s: this.inTimeS } = message);
     this.known = true;
@@ -84,12 +84,12 @@ export class Model {
 
   #replace(views) {
     for (const kind of ONCE) {
-      if (views[kind] !== undefined) this[kind] = kind === "rules" ? byId(views.rules) : views[kind];
+      if (views[kind] !== undefined) this[kind] = kind === "rules" ? keyed(views.rules) : views[kind];
     }
   }
 }
 
-const byId = (views) => new Map(views.map((view) => [view.id, view]));
+const keyed = (views) => new Map(views.map((view) => [view.id, view]));
 
 /**
  * What may be believed of the screen: {state, cause, since, detail, frozen}, where `cause` is a key of words().cause and
@@ -102,7 +102,8 @@ export function judge(model, link) {
   if (!model.known || link.state !== "open") return verdict("connecting", "opening");
   if (model.silence() > 3 * model.beatS) return verdict("stale", "server", model.lastHeard(), "", true);
   const { feed, detect, pbx } = model.status;
-  if (feed.state === "gone") return verdict("stale", "kafka", feed.since, feed.detail, true);
+  // why it is gone is an exception of the client: for the log and /healthz, not for a screen
+  if (feed.state === "gone") return verdict("stale", "kafka", feed.since, "", true);
   if (feed.state === "reading") return verdict("connecting", "reading");
   if (feed.state !== "live") return verdict("connecting", "kafkaFirst");
   if (isBad(pbx)) return verdict("stale", "pbx", pbx.since, pbx.detail, true);

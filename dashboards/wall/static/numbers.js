@@ -14,6 +14,9 @@ export function waiting(calls) {
   return open.sort((a, b) => a.begun_at - b.begun_at);
 }
 
+/** How many per cent `some` are of `all`, as it is shown; a dash where there are none. */
+export const shareOf = (some, all) => (all ? `${Math.round((100 * some) / all)}%` : DASH);
+
 /** Draw the row at the time `now`. */
 export function numbersRow(model, now) {
   const text = words();
@@ -30,9 +33,8 @@ const figure = (name, label, value) => html`<div class="number" data-number=${na
   <span class="label">${label}</span><b class="value">${value}</b></div>`;
 
 function share(name, label, over, some, all) {
-  const value = all ? `${Math.round((100 * some) / all)}%` : DASH;
   return html`<div class="number" data-number=${name}><span class="label">${label}</span>
-    <div class="pair"><b class="value">${value}</b><p class="of"><b>${over}</b><span>${all ? words().ofCalls(some, all) : ""}</span></p></div></div>`;
+    <div class="pair"><b class="value">${shareOf(some, all)}</b><p class="of"><b>${over}</b><span>${all ? words().ofCalls(some, all) : ""}</span></p></div></div>`;
 }
 
 function queue(model, now) {
@@ -42,8 +44,11 @@ function queue(model, now) {
   const late = first && now - first.begun_at > model.inTimeS;
   return html`<div class="number" data-number="queue" data-late=${late ? "true" : nothing}>
     <div><span class="label">${icon("offered")}${text.waitingNow}</span>
-      <p class="pair"><b class="value">${model.filled ? calls.length : DASH}</b></p></div>
+      <p class="pair"><b class="value">${model.filled ? calls.length : DASH}</b>${calls.length ? parts(calls) : nothing}</p></div>
     <div><span class="label">${text.longest}${first?.queue ? ` · ${first.queue}` : ""}</span>
       <p class="pair">${first ? html`<b class="value clock" .since=${first.begun_at} .until=${undefined}></b>` : html`<span class="of">${model.filled ? text.noneWaiting : DASH}</span>`}
         ${late ? html`<b class="late">${text.overLimit(model.inTimeS)}</b>` : nothing}</p></div></div>`;
 }
+
+/** Of those who wait, how many still queue and how many phones ring: the same figures as over the tiles. */
+const parts = (calls) => html`<span class="of">${["offered", "ringing"].map((phase) => html`<span data-phase=${phase}>${words().phase[phase]} ${calls.filter((call) => call.phase === phase).length}</span>`)}</span>`;

@@ -1,25 +1,25 @@
 // The rows of the list and their order, which must not change under a reader's eyes: while it is held, new cards wait
 // outside and those that no longer belong stay. Pure.
 
-const callKey = (card) => `${card.call} ${standing(card)}`;
-const agentKey = (card) => `${card.agent?.id} ${card.rule} ${standing(card)}`;
-/** Only cards that stand alike become one: what is decided must not hide what is open. */
-const standing = (card) => `${card.finding ?? "open"} ${card.claimed?.id ?? ""}`;
+import { sectionOf } from "./filters.js";
 
-/** Sorted cards -> groups of ids, each by its first: those of one call, then those of one agent and rule. */
-export function grouped(cards) {
-  const calls = gather(cards.map((card) => [card]), callKey);
-  return gather(calls, (card) => (card.agent ? agentKey(card) : `alone ${card.id}`)).map((group) => group.map((card) => card.id));
-}
+/** So many opened groups are remembered. */
+const MOST_OPENED = 100;
 
-function gather(groups, keyOf) {
-  const found = new Map();
-  for (const group of groups) {
-    const key = keyOf(group[0]);
-    if (found.has(key)) found.get(key).push(...group);
-    else found.set(key, [...group]);
-  }
-  return [...found.values()];
+/**
+ * Repeats of one agent and rule become one row, never other rules or people: on a row people are judged. What stands
+ * differently stays apart, so that what is decided hides nothing that is open.
+ */
+const repeatKey = ({ agent, appeal, claimed, finding, rule, snoozed, ...card }) =>
+  JSON.stringify(agent ? [agent.id, rule, sectionOf({ ...card, finding }), finding, claimed?.id, appeal, snoozed] : card.id);
+
+/**
+ * Sorted cards -> [{ids, section}], each at the place of its first card. Unlike the wall's groups (groups.js) they keep
+ * the order that the reader has chosen. `folds`: repeats become one group.
+ */
+function gathered(cards, folds) {
+  const groups = Map.groupBy(cards, folds ? repeatKey : (card) => card.id);
+  return [...groups.values()].map((some) => ({ ids: some.map(({ id }) => id), section: sectionOf(some[0]) }));
 }
 
 export class Order {
@@ -36,12 +36,12 @@ export class Order {
     return this.#groups.length === 0;
   }
 
-  /** Take what belongs now, sorted. `held`: keep every row where it is. */
-  take(cards, held) {
-    if (!held || this.isEmpty) this.#groups = grouped(cards);
+  /** Take what belongs now, sorted. `held`: keep every row where it is; `folds`: repeats become one row. */
+  take(cards, { held, folds }) {
+    if (!held || this.isEmpty) this.#groups = gathered(cards, folds);
     const belonging = new Map(cards.map((card) => [card.id, card]));
     this.#dropOwn(belonging);
-    const here = new Set(this.#groups.flat());
+    const here = new Set(this.#groups.flatMap(({ ids }) => ids));
     const waiting = cards.filter((card) => !here.has(card.id));
     this.fresh = waiting.length;
     this.critical = waiting.filter((card) => card.severity === "critical").length;
@@ -60,17 +60,23 @@ export class Order {
 
   #dropOwn(belonging) {
     const leaves = (id) => this.#own.has(id) && !belonging.has(id);
-    this.#groups = this.#groups.map((group) => group.filter((id) => !leaves(id))).filter((group) => group.length > 0);
+    const left = this.#groups.map(({ ids, section }) => ({ ids: ids.filter((id) => !leaves(id)), section }));
+    this.#groups = left.filter(({ ids }) => ids.length > 0);
   }
 
-  /** Rows from the top: {id, group, level, opened}; a closed group is one row. `known(id)`: whether the card still exists. */
+  /**
+   * Rows from the top: {id, group, level, opened, section}; a closed group is one row. `section`: what begins with this
+   * row. `known(id)`: whether the card still exists.
+   */
   rows(known) {
     const rows = [];
-    for (const ids of this.#groups) {
+    let above = "";
+    for (const { ids, section } of this.#groups) {
       const group = ids.filter(known);
       const opened = group.some((id) => this.#opened.has(id));
       group.forEach((id, i) => {
-        if (i === 0 || opened) rows.push({ id, group, level: i === 0 ? 1 : 2, opened });
+        if (i === 0 || opened) rows.push({ id, group, level: i === 0 ? 1 : 2, opened, section: section === above ? "" : section });
+        above = section;
       });
     }
     return rows;
@@ -80,5 +86,6 @@ export class Order {
   toggle(group, open) {
     for (const id of group) this.#opened.delete(id);
     if (open) this.#opened.add(group[0]);
+    if (this.#opened.size > MOST_OPENED) this.#opened.delete(this.#opened.values().next().value);
   }
 }

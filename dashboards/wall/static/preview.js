@@ -3,8 +3,9 @@
 import { html, nothing } from "./vendor/lit-html.js";
 import { icon } from "./icons.js";
 import { Asking } from "./pages/asking.js";
-import { path, said, wording } from "./pages/parts.js";
+import { path, quoted, said } from "./pages/parts.js";
 import { standing } from "./standing.js";
+import { when, wording } from "./telling.js";
 import { timeOfDay } from "./words.js";
 
 /** The page behind it is asked for when the selection has rested for so long: running through the list asks nothing. */
@@ -39,21 +40,21 @@ export class Preview {
   close() {
     clearTimeout(this.#timer);
     this.asking.stop();
+    this.asking.page = null;
     this.#id = this.#version = "";
   }
 
-  /** `group`: the cards that are dealt with together, the shown one first. */
-  draw(group) {
+  /** `card`: the shown one, if any. */
+  draw(card) {
     const { words } = this.context;
-    const [card] = group;
     return html`
       <aside class="preview" aria-label=${words().preview.label} tabindex="-1">
-        ${card ? this.#card(card, group) : html`
+        ${card ? this.#card(card) : html`
           <div class="preview-none"><p>${words().preview.none}</p><p>${words().preview.noneMore}</p></div>`}
       </aside>`;
   }
 
-  #card(card, group) {
+  #card(card) {
     const { buttons, link, model } = this.context;
     const words = this.context.words();
     const text = wording(card);
@@ -69,14 +70,13 @@ export class Preview {
           <h2>${said(text.title)}</h2>
           <p class="says">${said(text.says)}</p>
           <p class="facts">
-            ${card.agent ? html`<a href=${path.agent(card.agent.id, card.opened_at)}>${said(words.agent(card.agent))}</a>` : html`<span>${words.nobody}</span>`}
+            ${card.agent ? html`<a href=${path.agent(card.agent.id)}>${said(words.agent(card.agent))}</a>` : html`<span>${words.nobody}</span>`}
             <span>${card.queue ? said(words.queue(card.queue)) : words.direct}</span>
-            <span>${when(card, model.zone, words)}</span>
+            <span>${when(card, model.zone)}</span>
             ${card.ongoing ? html`<span class="ongoing">${words.preview.ongoing}</span>` : nothing}
           </p>
         </header>
-        ${group.length > 1 && link.may("resolved") ? html`<p class="hint">${words.preview.group(group.length)}</p>` : nothing}
-        ${buttons(group)}
+        ${buttons(card)}
         ${part("clause", words.preview.clause, this.#clause(card, page, words))}
         ${link.may("pages") ? this.#page(page, words) : nothing}
         ${link.may("pages") ? html`
@@ -103,10 +103,11 @@ export class Preview {
       ${history.length ? part("history", text.history, history.slice(-HISTORY).map((one) => this.#did(one, words))) : nothing}`;
   }
 
-  #proof({ role, text, start, match, by_sound, meant }, words) {
+  #proof(proof, words) {
+    const { role, start, by_sound, meant } = proof;
     return html`
       <p class="proof"><time>${timeOfDay(start, this.context.model.zone)}</time> <b>${words.preview.speaker[role]}</b>
-        <q>${said(marked(text, match))}</q>
+        <q>${said(quoted(proof))}</q>
         ${by_sound ? html`<span class="tag" title=${words.bySound[1]}>${words.bySound[0]}</span>` : nothing}
         ${meant ? html`<span class="hint">${words.preview.meant(meant)}</span>` : nothing}</p>`;
   }
@@ -124,14 +125,3 @@ export const tags = (card, words) => html`
   ${card.by_sound ? html`<span class="tag" title=${words.bySound[1]}>${words.bySound[0]}</span>` : nothing}`;
 
 const part = (name, title, body) => html`<section class=${name}><h3>${title}</h3>${body}</section>`;
-
-function when(card, zone, words) {
-  if (card.over_at !== undefined) return words.clearedAt(timeOfDay(card.over_at, zone));
-  const at = timeOfDay(card.opened_at, zone);
-  return card.ongoing ? words.ongoing(at) : words.happened(at);
-}
-
-function marked(text, match) {
-  const at = match ? text.indexOf(match) : -1;
-  return at < 0 ? text : html`${text.slice(0, at)}<mark>${match}</mark>${text.slice(at + match.length)}`;
-}

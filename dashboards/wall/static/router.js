@@ -19,10 +19,10 @@ const ROUTES = [
   [/^\/rules\/?$/, "rules"],
 ];
 /** What stays in the address from page to page. */
-const CARRIED = ["lang", "team"];
+export const CARRIED = ["lang", "team"];
 
 /** {name, params} of an address of this desk, else null. */
-export function match(url) {
+function match(url) {
   for (const [pattern, name] of ROUTES) {
     const found = pattern.exec(url.pathname);
     if (found) return { name, params: parameters(found[1], url.searchParams.get("at")) };

@@ -2,9 +2,10 @@
 
 import { html, nothing } from "./vendor/lit-html.js";
 import { live } from "./vendor/directives/live.js";
-import { isWaiting } from "./filters.js";
+import { isShownNow } from "./filters.js";
 import { WORST_FIRST } from "./groups.js";
 import { icon } from "./icons.js";
+import { shareOf, waiting } from "./numbers.js";
 import { said } from "./pages/parts.js";
 import { timeOfDay } from "./words.js";
 
@@ -31,11 +32,11 @@ const SHAPE_OF = {
 };
 
 function navigation({ listAddress, link, model, place, ruleAddress }, words) {
-  const open = [...model.alerts.values()].filter((card) => isWaiting(card, link.you)).length;
+  const going = [...model.alerts.values()].filter(isShownNow).length;
   const here = (name) => (place.name === name ? "page" : nothing);
   return html`
     <nav aria-label=${words.nav.label}>
-      <a href=${listAddress()} aria-current=${here("list")}>${words.nav.list}${model.filled ? html` <b>${open}</b>` : nothing}</a>
+      <a href=${listAddress()} aria-current=${here("list")}>${words.nav.list}${model.filled ? html` <b title=${words.floor.nowHint}>${going}</b>` : nothing}</a>
       ${link.may("pages") && link.you.role !== "agent" ? html`<a href=${ruleAddress()} aria-current=${here("rules")}>${words.nav.rules}</a>` : nothing}
     </nav>`;
 }
@@ -78,24 +79,22 @@ export function floor({ link, model }, words) {
   if (link.you?.role === "agent" || !model.known) return nothing;
   const text = words.floor;
   const calls = [...model.calls.values()];
-  const waiting = calls.filter((call) => !call.answered && (call.phase === "offered" || call.phase === "ringing"));
-  const open = [...model.alerts.values()].filter((card) => isWaiting(card, link.you));
-  const first = waiting.reduce((least, call) => Math.min(least, call.begun_at), Infinity);
+  const queued = waiting(calls);
+  const going = [...model.alerts.values()].filter(isShownNow);
   const figure = (n) => (model.filled ? n : "–");
   const { counts } = model;
   return html`
     <ul class="floor" aria-label=${text.label}>
+      <li data-figure="now" title=${text.nowHint}>${words.list.state.now}<b>${figure(going.length)}</b></li>
       ${WORST_FIRST.map((name) => html`
-        <li data-severity=${name}>${icon(name)}${words.severity[name]}<b>${figure(open.filter((card) => card.severity === name && !card.trial).length)}</b></li>`)}
-      <li>${icon("talking")}${text.calls}<b>${figure(calls.filter((call) => call.answered && call.phase !== "ended").length)}</b></li>
-      <li>${icon("offered")}${text.queued}<b>${figure(waiting.length)}</b></li>
-      <li>${text.longest}<b>${waiting.length ? html`<span class="wait" data-since=${first}></span>` : "–"}</b></li>
-      <li>${text.level(model.inTimeS)}<b>${level(counts)}</b></li>
-      ${counts?.snoozed ? html`<li>${icon("hush")}${text.snoozed}<b>${counts.snoozed}</b></li>` : nothing}
+        <li data-figure=${name} data-severity=${name}>${icon(name)}${words.severity[name]}<b>${figure(going.filter((card) => card.severity === name).length)}</b></li>`)}
+      <li data-figure="calls">${icon("talking")}${text.calls}<b>${figure(calls.filter((call) => call.answered && call.phase !== "ended").length)}</b></li>
+      <li data-figure="queued">${icon("offered")}${text.queued}<b>${figure(queued.length)}</b></li>
+      <li data-figure="longest">${text.longest}<b>${queued.length ? html`<span class="wait" data-since=${queued[0].begun_at}></span>` : "–"}</b></li>
+      <li data-figure="level">${text.level(model.inTimeS)}<b>${shareOf(counts?.lately_in_time, counts?.lately_decided)}</b></li>
+      ${counts?.snoozed ? html`<li data-figure="snoozed">${icon("hush")}${text.snoozed}<b>${counts.snoozed}</b></li>` : nothing}
     </ul>`;
 }
-
-const level = (counts) => (counts?.lately_decided ? `${Math.round((100 * counts.lately_in_time) / counts.lately_decided)}%` : "–");
 
 /** Instead of everything, where nobody was let in. */
 export function login({ enter, link, problem }, words) {
@@ -113,9 +112,10 @@ export function login({ enter, link, problem }, words) {
     </form>`;
 }
 
-/** What was done or failed just now. */
-export const toasts = ({ dismiss, said: list }, words) => html`
+/** What is under way, and what was done or failed just now. */
+export const toasts = ({ actions: { progress }, dismiss, said: list }, words) => html`
   <div class="toasts" role="status" aria-live="polite">
+    ${progress?.of > 1 ? html`<div class="toast" data-kind="under-way">${icon("connecting")}<p>${words.progress(progress.done, progress.of)}</p></div>` : nothing}
     ${list.map((one) => html`
       <div class="toast" data-kind=${one.kind}>${icon(one.kind === "done" ? "check" : "stale")}<p>${said(one.text)}</p>
         ${one.more ? html`<button type="button" @click=${() => (dismiss(one), one.more.run())}>${one.more.word}</button>` : nothing}

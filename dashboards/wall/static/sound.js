@@ -9,6 +9,8 @@ const TONE_S = 0.45;
 const LOUDNESS = 0.16;
 /** However many come at once, no more often than this. */
 const APART_S = 3;
+/** So many are remembered as heard, or as many as are open. */
+const MOST = 1000;
 
 export class Bell {
   #audio = null;
@@ -50,10 +52,20 @@ export class Bell {
   heed(cards) {
     const critical = [...cards].filter((card) => card.severity === "critical" && !card.trial && !isOver(card));
     const fresh = critical.filter((card) => this.#heard && !this.#heard.has(card.id));
-    this.#heard ??= new Set();
-    for (const card of critical) this.#heard.add(card.id);
+    this.#remember(critical);
     if (fresh.some((card) => !card.claimed)) this.#play();
     return fresh;
+  }
+
+  /** The latest at the end, so that the oldest go. */
+  #remember(critical) {
+    this.#heard ??= new Set();
+    for (const { id } of critical) {
+      this.#heard.delete(id);
+      this.#heard.add(id);
+    }
+    const over = this.#heard.size - Math.max(MOST, critical.length);
+    if (over > 0) this.#heard = new Set([...this.#heard].slice(over));
   }
 
   async #wake() {

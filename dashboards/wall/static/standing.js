@@ -3,7 +3,7 @@
 import { html, nothing } from "./vendor/lit-html.js";
 import { icon } from "./icons.js";
 import { said } from "./pages/parts.js";
-import { appealOf, findingOf } from "./filters.js";
+import { appealOf, findingOf, isHushed } from "./filters.js";
 
 /** One to three badges. */
 export function standing(card, you, words) {
@@ -12,14 +12,14 @@ export function standing(card, you, words) {
   return html`
     ${found(card, you, text, words)}
     ${appeal === "none" ? nothing : badge(`appeal-${appeal}`, "appeal", text.appeal[appeal])}
-    ${card.snoozed && you?.role !== "agent" ? badge("snoozed", "hush", text.snoozed) : nothing}`;
+    ${isHushed(card, you) ? badge("snoozed", "hush", text.snoozed) : nothing}`;
 }
 
 function found(card, you, text, words) {
   const finding = findingOf(card);
   if (finding === "true") return badge("true", "check", text.true);
   if (finding === "false") return badge("false", "close", card.reason ? text.falseFor(words.reason[card.reason]) : text.false);
-  if (!card.claimed) return badge("open", "offered", text.open);
+  if (!card.claimed) return isHushed(card, you) ? nothing : badge("open", "offered", text.open);
   return card.claimed.id === you?.login ? badge("mine", "person", text.mine) : badge("claimed", "person", text.claimed(words.person(card.claimed)));
 }
 

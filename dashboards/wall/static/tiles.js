@@ -8,9 +8,12 @@ import { icon } from "./icons.js";
 import { words } from "./words.js";
 
 const PHASES = ["offered", "ringing", "transferring", "held", "talking", "ended"];
-/** More calls than this make the floor a crowded one, and more than that a packed one. */
+/** More calls than this make the floor a crowded one. */
 const CROWD = 42;
-const PACKED = 150;
+/** Up to so many calls leave the alerts much room, some room, as usual; beyond, the floor needs some of theirs. */
+const CROWDS = [["few", 8], ["some", 18], ["usual", 150]];
+/** So many calls more or fewer do not yet move the columns: a screen that jumps with every call tires. */
+const SLACK = 2;
 
 // Lengths in rem, as in wall.css.
 const GAP = 0.6;
@@ -26,6 +29,18 @@ const SIZES = [
   { columns: 6, height: 7.4, scale: 0.72 },
   { columns: 6, height: 6.4, scale: 1.0, shape: "terse" },
   { columns: 7, height: 5.8, scale: 0.92, shape: "terse" },
+];
+// The same where the alerts have much or some of the width.
+const NARROW = [
+  { columns: 2, height: 11.4, scale: 1.12 },
+  { columns: 3, height: 8.4, scale: 0.82 },
+  { columns: 3, height: 6.4, scale: 0.95, shape: "terse" },
+  { columns: 4, height: 5.2, scale: 0.8, shape: "terse" },
+];
+const MIDDLE = [
+  { columns: 3, height: 10.8, scale: 1.06 },
+  { columns: 4, height: 8.7, scale: 0.84 },
+  { columns: 5, height: 7.4, scale: 0.72 },
 ];
 const CROWDED = [
   ...SIZES.slice(1),
@@ -46,8 +61,12 @@ const PHASE_COLUMN = 7.3;
 const PHASE_ROW = 1.5; // a phase's sign is this tall
 const PHASE_GAP = 0.35;
 
-/** Whether there are so many calls that the floor needs some of the room of the alerts. */
-export const isPacked = (model) => model.calls.size > PACKED;
+/** How crowded the floor is, which decides how wide the columns are: few, some, usual or packed. `before`: what it was. */
+export function crowdOf(model, before) {
+  const size = (calls) => CROWDS.find(([, most]) => calls <= most)?.[0] ?? "packed";
+  const near = [model.calls.size - SLACK, model.calls.size + SLACK].map(size);
+  return near.includes(before) ? before : size(model.calls.size);
+}
 
 /** Draw the floor. `room`: {width, height} in rem. `lay(name, value)` sets a length that the stylesheet reads. */
 export function floorColumn(model, room, lay) {
@@ -56,7 +75,7 @@ export function floorColumn(model, room, lay) {
   const rank = (call) => (worst.has(call.id) ? WORST_FIRST.indexOf(worst.get(call.id)) : WORST_FIRST.length);
   const calls = [...model.calls.values()].sort((a, b) =>
     rank(a) - rank(b) || PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase) || a.since - b.since || (a.id < b.id ? -1 : 1));
-  const plan = calls.length > CROWD ? crowded(calls, worst, room) : { tiles: calls, size: tileSize(calls.length, room.height - TITLE), chips: [] };
+  const plan = calls.length > CROWD ? crowded(calls, worst, room) : { tiles: calls, size: tileSize(calls.length, room), chips: [] };
   layTiles(plan, room, lay);
   const name = plan.size.shape === "small" ? briefly : people;
   const one = (call) => tile(call, worst.get(call.id), claimed.has(call.id), name);
@@ -71,7 +90,7 @@ export function floorColumn(model, room, lay) {
 function title(calls, filled) {
   const count = (phase) => (filled ? calls.filter((c) => c.phase === phase).length : "–");
   return html`<h2><span>${words().floor}</span> <b id="floor-count">${filled ? calls.filter((c) => c.phase !== "ended").length : ""}</b>
-    <span class="counts">${PHASES.slice(0, -1).map((phase) => html`<span class="phase-count" data-phase=${phase}>
+    <span class="counts">${PHASES.slice(0, -1).map((phase) => html`<span class="phase-count" data-phase=${phase} data-none=${count(phase) ? nothing : "true"}>
       ${icon(phase)}<span>${words().phase[phase]}</span> <b>${count(phase)}</b></span>`)}</span></h2>`;
 }
 
@@ -80,7 +99,8 @@ function title(calls, filled) {
 const rowsIn = (height, room) => Math.max(1, Math.floor((room + GAP) / (height + GAP)));
 
 function tileSize(count, room) {
-  return SIZES.find(({ columns, height }) => columns * rowsIn(height, room) >= count) ?? SIZES.at(-1);
+  const sizes = room.width < 45 ? NARROW : room.width < 60 ? MIDDLE : SIZES;
+  return sizes.find(({ columns, height }) => columns * rowsIn(height, room.height - TITLE) >= count) ?? sizes.at(-1);
 }
 
 /** The largest tiles and chips that fit together; large tiles count as much as large chips. Ended calls are left out. */

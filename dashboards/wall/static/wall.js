@@ -1,14 +1,16 @@
 // Puts wall mode together: messages in, a few drawings a second at most, clocks once a second.
 
 import { html, nothing, render } from "/vendor/lit-html.js";
-import { alertsColumn, marked, openCards, wording } from "./cards.js";
+import { alertsColumn, openCards } from "./cards.js";
 import { everySecond, runClocks } from "./clocks.js";
+import { onTrial } from "./fit.js";
 import { icon } from "./icons.js";
 import { Link } from "./link.js";
 import { Model, judge } from "./model.js";
 import { numbersRow, waiting } from "./numbers.js";
 import { Bell } from "./sound.js";
-import { floorColumn, isPacked } from "./tiles.js";
+import { wording } from "./telling.js";
+import { crowdOf, floorColumn } from "./tiles.js";
 import { dateOf, switchLanguage, timeOfDay, words } from "./words.js";
 
 /** Drawings are at least this far apart, milliseconds; what comes between is drawn together. */
@@ -20,14 +22,20 @@ let verdict = { state: "connecting" };
 let drawnAt = -Infinity;
 let wanted = 0;
 const model = new Model();
-const link = new Link("wall", (message) => take(message), () => draw(), { team, keeps: true });
+const link = new Link("wall", (message) => take(message), () => changed(), { team, keeps: true });
 const bell = new Bell(() => draw());
 const room = { alerts: { width: 0, height: 0 }, floor: { width: 0, height: 0 } }; // rem
 
 function take(message) {
   const complete = model.apply(message);
+  heed();
   if (message.type !== "beat") draw();
   return complete;
+}
+
+function changed() {
+  heed();
+  draw();
 }
 
 /** Draw soon, once for all that came meanwhile. A hidden page has no frames: it draws when it is looked at. */
@@ -46,10 +54,9 @@ function drawAll() {
   render(header(now), byId("head"));
   render(banner(), byId("banner"));
   render(numbersRow(model, now), byId("numbers"));
-  if (room.alerts.height) render(alertsColumn(model, verdict.state, room.alerts.height), byId("alerts"));
+  if (room.alerts.height) render(alertsColumn(model, verdict.state, room.alerts), byId("alerts"));
   if (room.floor.height) render(floorColumn(model, room.floor, lay), byId("floor"));
   render(denied(), byId("denied"));
-  heed();
   runClocks(now);
 }
 
@@ -73,7 +80,7 @@ function mark() {
   const { state, frozen } = verdict;
   const cards = openCards(model);
   document.documentElement.lang = words().lang;
-  const flags = { state, frozen, quiet: state === "live" && cards.length === 0, packed: isPacked(model) };
+  const flags = { state, frozen, quiet: state === "live" && cards.length === 0, crowd: crowdOf(model, document.body.dataset.crowd) };
   for (const [name, value] of Object.entries(flags)) {
     if (value) document.body.dataset[name] = value;
     else delete document.body.dataset[name];
@@ -84,11 +91,11 @@ function mark() {
   document.title = state === "live" ? `${critical ? `(${critical}) ` : ""}三声` : `${words().state[state]} · 三声`;
 }
 
-/** New critical alerts sound, and are said to those who listen to the page instead of looking at it. */
+/** New critical alerts sound, and are said to those who listen to the page instead of looking at it. It may be hidden. */
 function heed() {
-  if (!model.filled || verdict.frozen) return;
+  if (!model.filled || judge(model, link).frozen) return;
   const fresh = bell.heed(openCards(model));
-  if (fresh.length) byId("announce").textContent = fresh.map((card) => marked(card, wording(card).says)).join(" ");
+  if (fresh.length) byId("announce").textContent = fresh.map((card) => onTrial(card, wording(card).says)).join(" ");
 }
 
 const since = () => (verdict.since ? words().since(timeOfDay(verdict.since, model.zone)) : "");

@@ -31,6 +31,9 @@ const zh = {
   handledBy: (who) => `${who} 处理中`,
   unclaimed: "无人处理",
   alike: (n) => `近期 ${n} 次`,
+  times: (what, n) => `${what} ×${n}`.trim(),
+  further: (n, calls) => `${calls > 1 ? "这些" : "同一"}通话另有 ${n} 条`,
+  nobodyShort: "无人",
   alsoCalls: (n, list) => `另有 ${n} 通：${list}`,
   alsoAlerts: (n) => `同一通话另有 ${n} 条`,
   precision: (n, wrong) => `近 7 天 ${n} 条，误报 ${wrong}`,
@@ -86,17 +89,19 @@ const zh = {
   answered: "接听",
   abandoned: "放弃",
   perHour: "每小时告警",
+  perHourLines: ["每小时", "告警"],
   perHourSays: (parts) => `最近 12 小时每小时的告警：${parts}`,
   hourSays: (hour, parts) => `${hour} 点 ${parts}`,
   alertsToday: "今日",
-  openAlerts: "当前告警",
+  goingOn: "正在发生",
+  happenedNow: "已发生",
   floor: "当前来电",
-  hush: (rules, held) => `已静音 ${rules} 条规则，压下 ${held} 条`,
-  hushBefore: (n) => `今日静音期间压下 ${n} 条`,
+  hush: (rules, held) => `已静音 ${rules} 条规则、${held} 条告警`,
+  hushBefore: (n) => `今日已静音 ${n} 条告警`,
   hushLine: (what, queue, until, who) => `${what} · ${queue || "所有队列"} · 至 ${until}（${who}）`,
   hushMore: (n) => `另 ${n} 项`,
   recent: "最近告警",
-  moreAlerts: (n, parts) => `另有 ${n} 条告警：${parts}`,
+  moreAlerts: (n, live, parts) => `另有 ${n} 条告警（${live ? `正在发生 ${live}` : "均已发生"}）：${parts}`,
   moreCalls: (n) => `另有 ${n} 通`,
   noCalls: "当前没有来电",
   quiet: "目前无告警",
@@ -126,7 +131,7 @@ const en = {
   phase: {
     offered: "Queued", ringing: "Ringing", talking: "Talking", held: "On hold", transferring: "Transfer", ended: "Ended",
   },
-  finding: { open: "undecided", true: "right", false: "false alarm" },
+  finding: { open: "Undecided", true: "Right", false: "False alarm" },
   cleared: "Cleared",
   past: "Happened",
   ongoing: (t) => `since ${t}`,
@@ -148,8 +153,11 @@ const en = {
   onTrial: (text) => `[on trial] ${text}`,
   bySound: ["by sound", "Written by sound"],
   handledBy: (who) => `${who} is on it`,
-  unclaimed: "nobody on it",
+  unclaimed: "Nobody on it",
   alike: (n) => `${n}× lately`,
+  times: (what, n) => `${what} ×${n}`.trim(),
+  further: (n, calls) => `${n} more in ${calls > 1 ? "these calls" : "this call"}`,
+  nobodyShort: "Nobody",
   alsoCalls: (n, list) => `${n} more calls: ${list}`,
   alsoAlerts: (n) => `${n} more of this call`,
   precision: (n, wrong) => `${n} in 7 days, ${wrong} false`,
@@ -194,27 +202,29 @@ const en = {
   waitingNow: "Waiting",
   calls: "calls",
   longest: "Longest wait",
-  noneWaiting: "nobody",
-  overLimit: (s) => `over ${s} s`,
+  noneWaiting: "Nobody",
+  overLimit: (s) => `Over ${s} s`,
   level: (s) => `Within ${s} s`,
   lately: "30 min",
-  today: "today",
+  today: "Today",
   ofCalls: (n, of) => `${n}/${of}`,
   offered: "Calls",
-  answered: "answered",
-  abandoned: "gave up",
+  answered: "Answered",
+  abandoned: "Gave up",
   perHour: "Alerts an hour",
+  perHourLines: ["Alerts", "an hour"],
   perHourSays: (parts) => `Alerts of each of the last 12 hours: ${parts}`,
   hourSays: (hour, parts) => `${hour}:00 ${parts}`,
   alertsToday: "Today",
-  openAlerts: "Open alerts",
+  goingOn: "Going on",
+  happenedNow: "Happened",
   floor: "Calls now",
   hush: (rules, held) => `${rules} ${rules === 1 ? "rule" : "rules"} snoozed, ${held} alerts held back`,
   hushBefore: (n) => `${n} alerts held back by snoozes today`,
   hushLine: (what, queue, until, who) => `${what} · ${queue || "every queue"} · until ${until} (${who})`,
   hushMore: (n) => `${n} more`,
   recent: "Recent alerts",
-  moreAlerts: (n, parts) => `${n} more alerts (${parts})`,
+  moreAlerts: (n, live, parts) => `${n} more alerts (${live ? `${live} going on` : "all happened"}): ${parts}`,
   moreCalls: (n) => `${n} more`,
   noCalls: "No calls at the moment",
   quiet: "No open alerts",
@@ -251,9 +261,6 @@ function chosen() {
 
 let name = chosen();
 
-/** The language in use: "zh" or "en". */
-export const language = () => name;
-
 /** Of `{zh, en}` the one in the language in use. */
 export const inLanguage = (both) => both[name];
 
@@ -285,8 +292,7 @@ export function clock(seconds) {
 
 const TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
 const MINUTE = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
-const WEEKDAY = { weekday: "long" };
-const DATE = { year: "numeric", month: "long", day: "numeric" };
+const DATE = { year: "numeric", month: "long", day: "numeric", weekday: "long" };
 const formats = new Map();
 
 function format(at, zone, options, locale) {
@@ -302,4 +308,4 @@ export const timeOfDay = (at, zone) => format(at, zone, TIME, "en-GB");
 export const minuteOf = (at, zone) => format(at, zone, MINUTE, "en-GB");
 
 /** The date of Unix seconds, written out. */
-export const dateOf = (at, zone) => `${format(at, zone, DATE, words().lang)} ${format(at, zone, WEEKDAY, words().lang)}`;
+export const dateOf = (at, zone) => format(at, zone, DATE, words().lang);

@@ -2,16 +2,17 @@
 
 import { html, nothing } from "../vendor/lit-html.js";
 import { deskWords } from "../desk-words.js";
+import { WORST_FIRST } from "../groups.js";
 import { icon } from "../icons.js";
 import { standing } from "../standing.js";
+import { wording } from "../telling.js";
 import { dateOf, words } from "../words.js";
 import { Asking } from "./asking.js";
 import { DayStrip, endOf } from "./day-strip.js";
-import { WORST_FIRST, instead, moment, panel, path, said, severity, wording } from "./parts.js";
+import { instead, moment, panel, path, said, severity } from "./parts.js";
 import { duration, pageWords } from "./page-words.js";
 
-const DAY_S = 86_400;
-/** The day is read anew so often while it is the present one. */
+/** The day is read anew so often. */
 const RENEW_S = 60;
 
 export class AgentPage {
@@ -29,7 +30,6 @@ export class AgentPage {
 
   open({ id, at }) {
     this.close();
-    this.#asking.page = null; // another day of the same agent is another page
     this.#ask(id, at);
   }
 
@@ -49,13 +49,13 @@ export class AgentPage {
 
   tick(now) {
     const { page } = this.#asking;
-    if (page && this.#isToday(page) && now - this.#readAt > RENEW_S) this.#ask();
+    if (page && now - this.#readAt > RENEW_S) this.#ask();
   }
 
   draw() {
     const { page, problem } = this.#asking;
     if (!page) return html`<article class="page page-agent">${instead("agent", problem, () => this.#ask())}</article>`;
-    if (this.#isToday(page) && this.#cardsOf(page.agent.id) !== this.#known) this.#ask();
+    if (this.#cardsOf(page.agent.id) !== this.#known) this.#ask();
     return this.#page(page);
   }
 
@@ -109,16 +109,13 @@ export class AgentPage {
     const taken = calls.filter((call) => call.talk_s > 0);
     const sum = (name) => calls.reduce((total, call) => total + (call[name] ?? 0), 0);
     const mean = (name) => (taken.length ? duration(taken.reduce((total, call) => total + (call[name] ?? 0), 0) / taken.length) : "–");
-    const noon = Date.parse(`${page.day}T12:00:00Z`) / 1000;
+    const noon = Date.parse(`${page.day}T12:00:00Z`) / 1000; // a day there, whatever the zone here
     return html`
       <header class="page-head">
         <h1>${said(words().agent(page.agent))}</h1>
         <p class="facts">
-          <a class="day" href=${path.agent(page.agent.id, noon - DAY_S)} rel="prev">‹ ${text.previousDay}</a>
           <b>${dateOf(noon, "UTC")}</b>
-          ${this.#isToday(page)
-            ? html`<span class="tag">${text.today}</span>`
-            : html`<a class="day" href=${path.agent(page.agent.id, noon + DAY_S)} rel="next">${text.nextDay} ›</a>`}
+          ${this.#isToday(page) ? html`<span class="tag">${text.today}</span>` : nothing}
         </p>
         <dl class="figures">
           ${figure(text.calls, `${taken.length} / ${calls.length}`)}

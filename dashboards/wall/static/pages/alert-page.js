@@ -4,10 +4,11 @@ import { html, nothing } from "../vendor/lit-html.js";
 import { deskWords } from "../desk-words.js";
 import { icon } from "../icons.js";
 import { standing } from "../standing.js";
+import { wording } from "../telling.js";
 import { clock, timeOfDay, words } from "../words.js";
 import { Asking } from "./asking.js";
 import { CallWatch } from "./call-watch.js";
-import { instead, moment, panel, path, person, said, severity, wording } from "./parts.js";
+import { instead, moment, panel, path, person, quoted, said, severity } from "./parts.js";
 import { duration, pageWords } from "./page-words.js";
 import { Timeline } from "./timeline.js";
 import { Transcript } from "./transcript.js";
@@ -156,7 +157,7 @@ export class AlertPage {
           <span>${icon("stale")}${moment(card.opened_at, zone, { day: true })}</span>
           ${raised.map((step) => html`<span>${icon(step.severity)}${text.raised(words().severity[step.severity], timeOfDay(step.at, zone))}</span>`)}
           <span>${this.#lasting(card, zone)}</span>
-          ${card.agent ? html`<span>${person(card.agent, card.opened_at)}</span>` : nothing}
+          ${card.agent ? html`<span>${person(card.agent)}</span>` : nothing}
           ${card.queue ? html`<span>${said(words().queue(card.queue))}</span>` : nothing}
           ${page.call?.caller ? html`<span>${text.caller} ${said(page.call.caller)}</span>` : nothing}
         </p>
@@ -289,12 +290,6 @@ export class AlertPage {
 const clauseOf = (clause) => html`
   <p class="clause">${said(words().clause(clause))}</p>
   ${clause.quote ? html`<blockquote>${said(clause.quote)}</blockquote>` : nothing}`;
-
-/** The text of a proof with the words that were looked for marked in it. */
-function quoted({ text, match }) {
-  const at = match ? text.indexOf(match) : -1;
-  return at < 0 ? text : html`${text.slice(0, at)}<mark data-mine>${match}</mark>${text.slice(at + match.length)}`;
-}
 
 function judgement(one, zone) {
   const desk = deskWords();

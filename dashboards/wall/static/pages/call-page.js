@@ -2,12 +2,14 @@
 
 import { html, nothing } from "../vendor/lit-html.js";
 import { deskWords } from "../desk-words.js";
+import { WORST_FIRST } from "../groups.js";
 import { icon } from "../icons.js";
 import { standing } from "../standing.js";
+import { wording } from "../telling.js";
 import { timeOfDay, words } from "../words.js";
 import { Asking } from "./asking.js";
 import { CallWatch } from "./call-watch.js";
-import { WORST_FIRST, instead, moment, panel, path, person, said, severity, wording } from "./parts.js";
+import { instead, moment, panel, path, person, said, severity } from "./parts.js";
 import { duration, pageWords } from "./page-words.js";
 import { Timeline } from "./timeline.js";
 import { Transcript } from "./transcript.js";
@@ -41,8 +43,10 @@ export class CallPage {
     this.#transcript.close();
   }
 
+  /** A key judges one alert: where the call has several, it is not clear which. */
   cards() {
-    return this.#alerts;
+    const alerts = this.#alerts;
+    return alerts.length === 1 ? alerts : [];
   }
 
   title() {
@@ -129,7 +133,7 @@ export class CallPage {
     return html`
       <header class="page-head">
         <h1>${agents.length
-          ? agents.map((agent, i) => html`${i ? html` <span class="to">→</span> ` : nothing}${person(agent, page.began_at)}`)
+          ? agents.map((agent, i) => html`${i ? html` <span class="to">→</span> ` : nothing}${person(agent)}`)
           : words().nobody}</h1>
         <p class="facts">
           <span class="phase" data-phase=${phase}>${icon(phase)}${words().phase[phase]}</span>
@@ -139,6 +143,7 @@ export class CallPage {
           <span>${moment(page.began_at, zone, { day: true })}${page.ended_at === undefined
             ? nothing : html` – ${moment(page.ended_at, zone)}`}</span>
           ${page.ended_by ? html`<span>${text.endedBy[page.ended_by]}</span>` : nothing}
+          ${call.running && !this.context.verdict().frozen ? html`<span class="following">${icon("connecting")}${text.following}</span>` : nothing}
         </p>
         <dl class="figures">
           ${["offered", "ringing", "talking", "held", "transferring"]
@@ -161,13 +166,11 @@ export class CallPage {
 
   #words(call, zone, alerts) {
     const text = pageWords();
-    const aside = call.running && call.page.listened
-      ? html`<span class="following">${icon("connecting")}${text.following}</span>` : nothing;
     const nothingHeard = call.running ? text.nothingYet : text.nothingSaid;
     const hint = !call.page.listened && !call.lines.length ? text.notListened : call.lines.length ? "" : nothingHeard;
     return panel("words", text.transcript, html`
       ${hint ? html`<p class="note">${hint}</p>` : nothing}
-      ${this.#transcript.template(call, zone, { alerts })}`, aside);
+      ${this.#transcript.template(call, zone, { alerts })}`);
   }
 }
 

@@ -13,6 +13,7 @@ export class CallWatch {
   #second = 0;
   #askedAt = 0;
   #tries = 0;
+  #seen = false; // on this user's floor
 
   /** `again()` asks for the page anew. */
   constructor(context, again) {
@@ -23,7 +24,9 @@ export class CallWatch {
   /** The CallPage of the newest answer (undefined: its record is gone). */
   take(page) {
     if (page === this.#page) return;
+    const goesOn = this.#stop && this.#page?.id === page?.id && page.ended_at === undefined;
     this.#page = page;
+    if (goesOn) return this.call.renew(page);
     this.call = page ? new LiveCall(page) : null;
     this.#stop?.();
     this.#stop = this.call?.running ? this.context.link.follow(page.id, (message) => this.#heard(message)) : null;
@@ -33,7 +36,7 @@ export class CallWatch {
   tick(now) {
     if (!this.call?.running || Math.floor(now) === this.#second) return;
     this.#second = Math.floor(now);
-    if (this.#isOver && this.#tries < TRIES && now - this.#askedAt >= AGAIN_S) {
+    if (this.#isOver() && this.#tries < TRIES && now - this.#askedAt >= AGAIN_S) {
       this.#askedAt = now;
       this.#tries += 1;
       this.again();
@@ -43,17 +46,18 @@ export class CallWatch {
 
   close() {
     this.#stop?.();
-    Object.assign(this, { call: null });
-    this.#page = this.#stop = null;
+    this.call = this.#page = this.#stop = null;
     this.#tries = this.#askedAt = 0;
+    this.#seen = false;
   }
 
-  /** By the floor, which hears of it first: a call that is not on it has ended. */
-  get #isOver() {
+  /** By the floor, which hears of it first; of a call that was never on this user's floor, by what is heard of it. */
+  #isOver() {
     const { model } = this.context;
-    if (!model.known) return false;
     const tile = model.calls.get(this.call.page.id);
-    return !tile || tile.phase === "ended";
+    this.#seen ||= Boolean(tile);
+    if (tile || !model.known) return tile?.phase === "ended";
+    return this.#seen || this.call.isCut;
   }
 
   #heard(message) {

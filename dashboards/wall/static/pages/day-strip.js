@@ -1,9 +1,11 @@
 // An agent's day as one line: each call where it was and as long as it was, with the alerts above it.
 
 import { html, nothing, svg } from "../vendor/lit-html.js";
+import { WORST_FIRST } from "../groups.js";
 import { SHAPES } from "../icons.js";
+import { wording } from "../telling.js";
 import { timeOfDay, words } from "../words.js";
-import { WORST_FIRST, path, wording } from "./parts.js";
+import { path } from "./parts.js";
 import { clusters } from "./signs.js";
 import { duration, pageWords } from "./page-words.js";
 
@@ -14,7 +16,7 @@ const HOUR_S = 3600;
 const SIDE = 22;
 
 /** Full hours around the calls, at least three. */
-export function hoursAround(calls, now) {
+function hoursAround(calls, now) {
   const from = Math.floor(Math.min(...calls.map((c) => c.began_at)) / HOUR_S) * HOUR_S;
   const last = Math.max(...calls.map((c) => c.ended_at ?? now));
   return [from, Math.max(from + 3 * HOUR_S, Math.ceil(last / HOUR_S) * HOUR_S)];

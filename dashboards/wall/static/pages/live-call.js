@@ -24,6 +24,16 @@ export class LiveCall {
     return this.page.ended_at === undefined;
   }
 
+  /** Whether no phase goes on any more, though the page does not know how the call ended. */
+  get isCut() {
+    return this.spans.length > 0 && this.spans.every((span) => span.until !== undefined);
+  }
+
+  /** A newer page of the same call, still running: what was heard of it is at least as new as that page's. */
+  renew(page) {
+    this.page = page;
+  }
+
   /** Where the call ends as far as it is known `now`. */
   end(now) {
     return this.page.ended_at ?? Math.max(now, this.page.now);

@@ -11,12 +11,22 @@ const zh = {
   problem: {
     alert: ["找不到这条告警", "地址可能不完整，也可能这条告警的记录已过保存期限。"],
     call: ["找不到这通电话", "地址可能不完整，也可能这通电话的记录已过保存期限。"],
-    agent: ["没有这位坐席的记录", "当天没有以这个工号登记的通话。"],
-    not_allowed: ["您不能查看这一页", "这通电话不在您负责的团队里。确有需要，请联系管理员开通。"],
+    agent: ["没有这位坐席的记录", "今天没有以这个工号登记的通话；以前的日子暂时查不到。"],
+    get not_allowed() {
+      return refused(zh);
+    },
     unavailable: ["暂时读不到记录", "消息系统没有应答。告警和通话本身不受影响，请稍后重新读取。"],
     busy: ["同时调阅的人太多", "请过几秒再试。"],
     timeout: ["等待太久，没有读到", "服务没有在规定时间内答复，请重新读取。"],
     lost: ["连接已断开", "正在重新连接，连上后自动读取。"],
+  },
+
+  notYours: {
+    title: "您不能查看这一页",
+    agent: { alerts: "这是其他坐席的告警，您只能查看自己的。", calls: "这是其他坐席的通话，您只能查看自己的。",
+      agents: "这是其他坐席的记录，您只能查看自己的。" },
+    other: { alerts: "这条告警不在您负责的班组里。确有需要，请联系管理员开通。", calls: "这通电话不在您负责的班组里。确有需要，请联系管理员开通。",
+      agents: "这位坐席不在您负责的班组里。确有需要，请联系管理员开通。" },
   },
 
   // an alert
@@ -38,12 +48,17 @@ const zh = {
   asks: {
     words: "说到", utterance: "同一句话里有", anchor: "起算", heard: "听得到", unless: "例外", phase: "阶段", ended_by: "挂机方",
     answered: "已接通", direction: "方向", again_after: "距上次告警", moot: "已无须再说", steps: "步骤", trigger: "起因",
+    said: "说过", silent: "无声", when: "前提", all: "同时满足", any: "满足其一", not: "不成立的是", condition: "其中", lasted: "已持续",
+    first: "接听之初", cause: "结束原因", hours: "时间", days: "日期", queue: "队列", agent: "坐席", done: "已走完",
+    pace: "语速", overlaps: "抢话", monologue: "不停地说话", silence: "静默", length: "时长",
     released_by: "可以免除", times: "次数", at_least: "至少", unanswered_for: "无人应答", within: "时限", after: "之后", before: "之前",
   },
   asked: {
     agent: "坐席", customer: "客户", both: "双方", system: "系统", held: "保持", ringing: "振铃", talking: "通话", offered: "排队",
-    transferring: "转接", answered: "接通", ended: "结束", silent: "无声", inbound: "呼入", outbound: "呼出", any: "任一", all: "全部", none: "不含",
-    by: "·", within: "在", True: "是", False: "否", s: "秒", in: "在", of: "之",
+    transferring: "转接", answered: "接通", ended: "结束", silent: "无声", silence: "静默",
+    resumed: "恢复通话", transferred: "转接接通", said: "说过", either: "任一方", normal: "正常", above: "高于", below: "低于",
+    inbound: "呼入", outbound: "呼出", any: "任一", all: "全部", none: "不含",
+    by: "·", within: "在", True: "是", False: "否", s: "秒", notice: "提示", warning: "警告", critical: "严重",
   },
   step: { opened: "告警", raised: "升级", cleared: "解除" },
   answer: { yes: "是", no: "否", wait: "还不知道", never: "无从得知" },
@@ -59,7 +74,7 @@ const zh = {
   left: (n) => `略去 ${n} 句`,
   course: "通话经过",
   callGone: "这通电话的记录已过保存期限，只留下告警本身和当时的依据。",
-  advice: "改进建议",
+  advice: "处理建议",
   earlier: (who) => (who ? `${who} 近 7 天同类告警` : "近 7 天同类告警"),
   noEarlier: "近 7 天没有同类告警，这是第一次。",
   earlierCount: (n) => `${n} 次`,
@@ -115,8 +130,6 @@ const zh = {
   severalAlerts: (n) => `${n} 条告警`,
 
   // an agent's day
-  previousDay: "前一天",
-  nextDay: "后一天",
   today: "今天",
   calls: "接通电话",
   talkTime: "通话时长",
@@ -151,7 +164,7 @@ const zh = {
   everyQueue: "所有队列",
   until: (t, left) => `至 ${t}（还有 ${left}）`,
   by: (who, t) => `${who} 于 ${t} 设置`,
-  heldBack: (n) => `已拦下 ${n} 条`,
+  heldBack: (n) => `已静音 ${n} 条`,
   duration: (h, m, s) =>
     [h && `${h} 小时`, m && (s ? `${m} 分` : `${m} 分钟`), s && `${s} 秒`].filter(Boolean).join(" ") || "0 秒",
 };
@@ -165,19 +178,30 @@ const en = {
   problem: {
     alert: ["No such alert", "The address may be incomplete, or the record of this alert is no longer kept."],
     call: ["No such call", "The address may be incomplete, or the record of this call is no longer kept."],
-    agent: ["Nothing about this agent", "No call of that day belongs to this number."],
-    not_allowed: ["You may not see this page", "This call is not one of your team's. Ask the administrator if you need it."],
+    agent: ["Nothing about this agent", "No call of today belongs to this number; earlier days cannot be looked up yet."],
+    get not_allowed() {
+      return refused(en);
+    },
     unavailable: ["The record cannot be read now", "The message broker does not answer. Calls and alerts are not affected; try again soon."],
     busy: ["Too many pages are being read", "Try again in a few seconds."],
     timeout: ["It took too long", "The server did not answer in time; try again."],
     lost: ["The connection is lost", "Reconnecting; the page is read again by itself."],
   },
 
-  cleared: (t) => `cleared ${t}`,
+  notYours: {
+    title: "You may not see this page",
+    agent: { alerts: "This alert is a colleague's; you can see your own only.", calls: "This call is a colleague's; you can see your own only.",
+      agents: "This is a colleague's day; you can see your own only." },
+    other: { alerts: "This alert is not one of your team's. Ask the administrator if you need it.",
+      calls: "This call is not one of your team's. Ask the administrator if you need it.",
+      agents: "This agent is not in your team. Ask the administrator if you need it." },
+  },
+
+  cleared: (t) => `Cleared ${t}`,
   lasted: (d) => `lasted ${d}`,
-  ongoing: "still going on",
+  ongoing: "Still going on",
   raised: (severity, t) => `${severity} from ${t}`,
-  clause: "The clause",
+  clause: "Clause",
   clauseMore: (n) => `See also ${n} more`,
   why: "Why it fired",
   whyHint: "Each condition of the rule",
@@ -187,15 +211,15 @@ const en = {
     across: "This rule counts over several calls, so one call does not show its conditions.",
   },
   fires: "What the rule says",
-  knownAt: (t) => `could be told at ${t}`,
-  step: { opened: "opened", raised: "raised", cleared: "cleared" },
-  answer: { yes: "yes", no: "no", wait: "not known yet", never: "cannot be known" },
+  knownAt: (t) => `Could be told at ${t}`,
+  step: { opened: "Opened", raised: "Raised", cleared: "Cleared" },
+  answer: { yes: "Yes", no: "No", wait: "Not known yet", never: "Cannot be known" },
   proof: "Evidence in the transcript",
   noProof: "No single sentence proves this alert: something was left unsaid, or the telephone itself shows it.",
   noProofLines: "Below is what was said around it.",
-  meant: (phrase) => `sounds like “${phrase}”`,
+  meant: (phrase) => `Sounds like “${phrase}”`,
   heard: (phrase) => `“${phrase}” was heard when the alert came`,
-  aside: ["aside", "While on hold or in transfer: music, or talk with a colleague; no rule counts it"],
+  aside: ["Aside", "While on hold or in transfer: music, or talk with a colleague; no rule counts it"],
   whole: "Show the whole call",
   part: "Only what matters",
   toCall: "Open the call",
@@ -206,22 +230,22 @@ const en = {
   earlier: (who) => (who ? `The same with ${who}, last 7 days` : "The same, last 7 days"),
   noEarlier: "None in the last 7 days: this is the first.",
   earlierCount: (n) => `${n}×`,
-  history: "Who did what",
+  history: "What was done",
   noHistory: "Nobody has looked at it yet.",
   rulebook: "Rulebook",
   alsoCalls: "Other calls it is about",
 
   call: "Call",
-  inbound: "inbound",
-  outbound: "outbound",
+  inbound: "Inbound",
+  outbound: "Outbound",
   caller: "Caller",
   total: "In all",
-  running: "in progress",
-  endedBy: { customer: "customer hung up", agent: "agent hung up", system: "released by the system" },
+  running: "In progress",
+  endedBy: { customer: "Customer hung up", agent: "Agent hung up", system: "Released by the system" },
   alerts: "Alerts",
   noAlerts: "No alert in this call.",
   transcript: "Transcript",
-  following: "live",
+  following: "Live",
   notListened: "This call was not listened to, so there is no transcript; ringing, holds and transfers are recorded all the same.",
   nothingYet: "Listening; nobody has spoken yet.",
   nothingSaid: "Nobody was heard in this call.",
@@ -229,8 +253,8 @@ const en = {
   role: { agent: "Agent", customer: "Customer" },
   gap: (d, role) => `${d} of the ${role} were not heard here`,
   speaking: "speaking",
-  bySound: ["by sound", "Written by sound: single characters may be others"],
-  hidden: (kinds) => `hidden: ${kinds}`,
+  bySound: ["By sound", "Written by sound: single characters may be others"],
+  hidden: (kinds) => `Hidden: ${kinds}`,
   kind: {
     phone: "phone number", id_card: "identity number", bank_card: "bank card", plate: "number plate", address: "address",
     name: "name", number: "number",
@@ -256,9 +280,7 @@ const en = {
   talkTotal: (role, d) => `${role} spoke ${d} in all`,
   severalAlerts: (n) => `${n} alerts`,
 
-  previousDay: "Day before",
-  nextDay: "Day after",
-  today: "today",
+  today: "Today",
   calls: "Calls taken",
   talkTime: "Talking",
   meanTalk: "Mean talk",
@@ -270,30 +292,44 @@ const en = {
   callColumns: ["Began", "Queue", "Caller", "Ring", "Talk", "Hold", "End", "Alerts"],
   alertColumns: ["Time", "Severity", "What", "Finding"],
   noAlertsToday: "No alerts that day.",
-  lineEnd: { customer: "customer", agent: "agent", system: "system", abandoned: "abandoned" },
+  lineEnd: { customer: "Customer", agent: "Agent", system: "System", abandoned: "Abandoned" },
 
   rules: "How right the rules are",
   eachRule: "Each rule",
   rulesHint: "Alerts of the last 7 days by what people found: confirmed ÷ (confirmed + false)",
   ruleColumns: ["Rule", "Findings", "Precision", "Confirmed", "False", "Open", "Appeals waiting"],
-  sort: { wrong: "most false first", total: "most alerts first", title: "by name" },
+  sort: { wrong: "Most false first", total: "Most alerts first", title: "By name" },
   sortBy: "Order",
   precision: (share) => `${share}%`,
-  noPrecision: "none judged",
-  few: (n) => `only ${n} judged`,
+  noPrecision: "None judged",
+  few: (n) => `Only ${n} judged`,
   noRules: "No alerts in the last 7 days.",
   bar: (right, wrong, open) => `${right} confirmed, ${wrong} false, ${open} open`,
-  legend: { right: "confirmed", wrong: "false", undecided: "open" },
+  legend: { right: "Confirmed", wrong: "False", undecided: "Open" },
   snoozes: "Snoozed rules",
   noSnoozes: "No rule is snoozed: every alert reaches the wall.",
   snoozeHint: "Snoozed rules are still judged and recorded, only kept off the wall.",
   lift: "Lift",
-  everyQueue: "every queue",
-  until: (t, left) => `until ${t} (${left} left)`,
+  everyQueue: "Every queue",
+  until: (t, left) => `Until ${t} (${left} left)`,
   by: (who, t) => `${who}, at ${t}`,
-  heldBack: (n) => `${n} held back`,
+  heldBack: (n) => `${n} snoozed`,
   duration: (h, m, s) => [h && `${h} h`, m && `${m} min`, s && `${s} s`].filter(Boolean).join(" ") || "0 s",
 };
+
+let role = "";
+
+/** Say who reads: why a page is refused depends on it. */
+export function readBy(user) {
+  role = user?.role ?? "";
+}
+
+/** Title and reason of a refused page: an agent has the own ones, everybody else those of the teams. */
+function refused({ notYours }) {
+  const [, page] = location.pathname.split("/");
+  const reasons = role === "agent" ? notYours.agent : notYours.other;
+  return [notYours.title, reasons[page] ?? reasons.calls];
+}
 
 /** The words of the language in use. */
 export const pageWords = () => inLanguage({ zh, en });

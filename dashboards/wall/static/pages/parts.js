@@ -2,10 +2,9 @@
 
 import { html, nothing } from "../vendor/lit-html.js";
 import { icon } from "../icons.js";
+import { CARRIED } from "../router.js";
 import { timeOfDay, words } from "../words.js";
 import { pageWords } from "./page-words.js";
-
-export const WORST_FIRST = ["critical", "warning", "notice"];
 
 /** Severity as shape, colour and word. */
 export const severity = (name) =>
@@ -14,30 +13,31 @@ export const severity = (name) =>
 /** Words by people or machines: as text, and whatever direction they are written in, they change nothing around. */
 export const said = (text) => html`<bdi>${text}</bdi>`;
 
-/** Title and sentence of a card in the language in use. */
-export const wording = (card) => (words().lang === "en" && card.en ? card.en : card);
+/** The text of a proof with the words that were looked for marked in it. */
+export function quoted({ text, match }) {
+  const at = match ? text.indexOf(match) : -1;
+  return at < 0 ? text : html`${text.slice(0, at)}<mark data-mine>${match}</mark>${text.slice(at + match.length)}`;
+}
 
 /** Addresses, with the query that stays with a user (language, team). */
 export const path = {
   alert: (id) => `/alerts/${encodeURIComponent(id)}${kept()}`,
   call: (id, at) => `/calls/${encodeURIComponent(id)}${kept({ at: at === undefined ? undefined : at.toFixed(1) })}`,
-  agent: (id, at) => `/agents/${encodeURIComponent(id)}${kept({ at: at === undefined ? undefined : Math.round(at) })}`,
+  agent: (id) => `/agents/${encodeURIComponent(id)}${kept()}`,
   desk: (filters = {}) => `/desk${kept(filters)}`,
 };
-
-const KEPT = ["lang", "team"];
 
 function kept(more = {}) {
   const now = new URLSearchParams(location.search);
   const query = new URLSearchParams();
-  for (const name of KEPT) if (now.get(name)) query.set(name, now.get(name));
+  for (const name of CARRIED) if (now.get(name)) query.set(name, now.get(name));
   for (const [name, value] of Object.entries(more)) if (value !== undefined && value !== "") query.set(name, value);
   return String(query) && `?${query}`;
 }
 
-/** An agent, with a link to the day. */
-export const person = (agent, at) =>
-  html`<a class="person" href=${path.agent(agent.id, at)}>${said(words().agent(agent))}</a>`;
+/** An agent, with a link to today: of older days nothing is known. */
+export const person = (agent) =>
+  html`<a class="person" href=${path.agent(agent.id)}>${said(words().agent(agent))}</a>`;
 
 /** Who a phase is about: whose phones ring, to whom the call is passed, else who talks. */
 export function whoIn({ phase, rings, to, agent }) {
@@ -54,7 +54,7 @@ export function moment(at, zone, { day = false } = {}) {
 }
 
 /** `11月22日` or `22 November`: the year is in the full date of the title. */
-export function dayOf(at, zone) {
+function dayOf(at, zone) {
   const key = `${zone} ${words().lang}`;
   if (!formats.has(key)) {
     formats.set(key, new Intl.DateTimeFormat(words().lang, { month: "long", day: "numeric", timeZone: zone }));
@@ -63,7 +63,6 @@ export function dayOf(at, zone) {
 }
 
 const formats = new Map();
-
 
 /** A panel: heading, what is in it, and what stands to the right of the heading. */
 export const panel = (name, title, body, aside = nothing) => html`

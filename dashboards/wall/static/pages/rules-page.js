@@ -3,6 +3,7 @@
 import { html, nothing, svg } from "../vendor/lit-html.js";
 import { deskWords } from "../desk-words.js";
 import { icon } from "../icons.js";
+import { titleOf } from "../telling.js";
 import { timeOfDay, words } from "../words.js";
 import { panel, path, said } from "./parts.js";
 import { duration, pageWords } from "./page-words.js";
@@ -14,7 +15,6 @@ const FEW = 10;
 
 const judged = (rule) => (rule.right ?? 0) + (rule.wrong ?? 0);
 const all = (rule) => judged(rule) + (rule.undecided ?? 0);
-const titleOf = (rule) => (words().lang === "en" && rule.en ? rule.en : rule.title);
 
 const ORDERS = {
   wrong: (a, b) => (b.wrong ?? 0) - (a.wrong ?? 0) || (b.appeals ?? 0) - (a.appeals ?? 0) || all(b) - all(a),
@@ -23,7 +23,7 @@ const ORDERS = {
 };
 
 /** Right ones of all that were judged, in whole per cent; null: none was. */
-export const precision = (rule) => (judged(rule) ? Math.round((100 * (rule.right ?? 0)) / judged(rule)) : null);
+const precision = (rule) => (judged(rule) ? Math.round((100 * (rule.right ?? 0)) / judged(rule)) : null);
 
 export class RulesPage {
   #order = "wrong";
@@ -130,7 +130,7 @@ export class RulesPage {
           <span class="until">${text.until(timeOfDay(one.until, zone).slice(0, 5), duration(Math.ceil((one.until - now) / 60) * 60))}</span>
           <span class="held-back">${text.heldBack(one.held_back ?? 0)}</span></p>
         <p class="soft">${said(text.by(one.by_name, timeOfDay(one.at, zone).slice(0, 5)))}${one.text ? html` · ${said(one.text)}` : nothing}</p>
-        ${this.context.link.may("snooze")
+        ${this.context.link.maySnooze(one.queue ?? "")
           ? html`<button type="button" ?disabled=${this.#lifting.has(key)} @click=${() => this.#lift(one, key)}>${text.lift}</button>`
           : nothing}
       </li>`;

@@ -11,7 +11,7 @@ const DENSE = 0.8;
 const COLUMN = 3;
 
 /** The distance of ticks, seconds, for a call of that length on so many pixels. */
-export function tickStep(seconds, pixels) {
+function tickStep(seconds, pixels) {
   return STEPS.find((step) => (step / seconds) * pixels >= TICK_PX) ?? STEPS.at(-1);
 }
 

@@ -1,6 +1,6 @@
 // Alerts as signs on a line of time: those that would cover each other stand as one, with the worst in front.
 
-import { WORST_FIRST } from "./parts.js";
+import { WORST_FIRST } from "../groups.js";
 
 /** [{x, cards, worst}] from left to right; `x(card)` in pixels, `apart`: pixels that a sign needs. */
 export function clusters(alerts, x, apart) {

@@ -3,8 +3,9 @@
 
 import { html, nothing, svg } from "../vendor/lit-html.js";
 import { SHAPES } from "../icons.js";
+import { wording } from "../telling.js";
 import { clock, timeOfDay, words } from "../words.js";
-import { path, whoIn, wording } from "./parts.js";
+import { path, whoIn } from "./parts.js";
 import { duration, pageWords } from "./page-words.js";
 import { LEFT, RIGHT, Scale, talkPath } from "./scale.js";
 import { clusters } from "./signs.js";
@@ -230,7 +231,7 @@ export class Timeline {
       ...alerts.map((c) => ({ at: c.opened_at, for: null, what: `${words().severity[c.severity]} ${wording(c).says}` })),
     ].sort((a, b) => a.at - b.at);
     return html`
-      <table class="unseen">
+      <div class="unseen"><table>
         <caption>${text.timeline}: ${this.#describe()}</caption>
         <thead><tr>${text.column.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
         <tbody>
@@ -239,7 +240,7 @@ export class Timeline {
           ${["customer", "agent"].filter((role) => spoken(role) > 0).map((role) => html`
             <tr><td></td><td>${duration(spoken(role))}</td><td>${text.talkTotal(text.role[role], duration(spoken(role)))}</td></tr>`)}
         </tbody>
-      </table>`;
+      </table></div>`;
   }
 
   // pointing

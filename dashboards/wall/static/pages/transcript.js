@@ -4,10 +4,12 @@
 
 import { html, noChange, nothing } from "../vendor/lit-html.js";
 import { repeat } from "../vendor/directives/repeat.js";
+import { WORST_FIRST } from "../groups.js";
 import { icon } from "../icons.js";
+import { wording } from "../telling.js";
 import { clock, timeOfDay, words } from "../words.js";
 import { isFinal } from "./live-call.js";
-import { WORST_FIRST, path, said, whoIn, wording } from "./parts.js";
+import { path, said, whoIn } from "./parts.js";
 import { duration, pageWords } from "./page-words.js";
 
 /** So near to the end counts as at the end, pixels. */
@@ -16,7 +18,7 @@ const AT_END_PX = 40;
 const SOUGHT_MS = 2600;
 
 /** A text cut at its marks: [{text, marks}]. */
-export function pieces(text, marks = []) {
+function pieces(text, marks = []) {
   const inside = marks.filter((m) => m.start < Math.min(m.end, text.length));
   const cuts = [0, text.length, ...inside.flatMap((m) => [m.start, Math.min(m.end, text.length)])];
   const edges = [...new Set(cuts)].sort((a, b) => a - b);
@@ -27,7 +29,7 @@ export function pieces(text, marks = []) {
 }
 
 /** Which lines to show of a call around one alert: those with its words, or those at its moment, with some around. */
-export function around(items, card, before = 3, after = 3) {
+function around(items, card, before = 3, after = 3) {
   const mine = items.flatMap((item, i) => (item.line?.marks?.some((m) => m.alert === card.id) ? [i] : []));
   const near = items.findLastIndex((item) => item.at <= card.opened_at);
   const centres = mine.length ? mine : near >= 0 ? [near] : [];
@@ -40,7 +42,7 @@ export function around(items, card, before = 3, after = 3) {
 }
 
 /** Lines, phases and alerts of a call in the order of time: [{key, at, end, line | span | card}]. */
-export function itemsOf(call, alerts) {
+function itemsOf(call, alerts) {
   const { events } = call;
   const spans = events.map((span, i) => ({ span, before: events[i - 1] }));
   return [

@@ -7,13 +7,28 @@ import { pageWords } from "./page-words.js";
 
 const SHAPE = { yes: "check", no: "disconnected", wait: "stale", never: "question" };
 
-/** A condition in readable words; names of word sets stay as the rulebook calls them. */
+/** Half-width marks beside Chinese become as wide as it is, wherever they were typed. */
+const typeset = (text) =>
+  text.replace(/(?<=[\p{Script=Han}\u201d\u3015)])[,;] ?|[,;] ?(?=[\p{Script=Han}\u201c\u3014])/gu, ([mark]) => WIDE[mark]);
+const WIDE = { ",": "\uff0c", ";": "\uff1b" };
+
+/** A condition in readable words: `words: any \u3014...\u3015 by agent`. */
 function asked(asks) {
   const { asks: heads, asked: values } = pageWords();
-  const [, head, rest] = /^([a-z_]+)(?:: (.*))?$/s.exec(asks) ?? [];
+  const [, head, of, rest] = /^([a-z_]+)(?: of ([a-z]+))?(?:: (.*))?$/s.exec(asks) ?? [];
   if (!heads?.[head]) return asks;
-  return rest ? `${heads[head]}\uff1a${rest.replace(/[A-Za-z_-]+/g, (word) => values[word] ?? word)}` : heads[head];
+  const whole = of ? `${heads[head]} \u00b7 ${values[of] ?? of}` : heads[head];
+  return rest ? `${whole}\uff1a${listed(rest).replace(/[A-Za-z_-]+/g, (word) => values[word] ?? word)}` : whole;
 }
+
+/** Sets of phrases as Chinese lists them; where there is but one, "any" says nothing. */
+function listed(rest) {
+  const sets = rest.replace(/\u3015, (?=\u3014)/g, "\u3015\u3001");
+  return sets.replace(/\bany (?=\u3014[^\u3015]*\u3015(?!\u3001))/g, "");
+}
+
+/** On what the answer rests: a word of the rulebook, or a sentence. */
+const because = (text) => pageWords().asked?.[text] ?? typeset(text);
 
 /** `parts`: [Why]; `seek(at)` shows the call at that moment. */
 export const tree = (parts, zone, seek) => html`<ul class="why-tree">${parts.map((why) => branch(why, zone, seek))}</ul>`;
@@ -25,6 +40,6 @@ const branch = (why, zone, seek) => html`
       <span class="asks">${said(asked(why.asks))}</span>
       ${why.at === undefined ? nothing : html`<button type="button" class="at" @click=${() => seek(why.at)}>${moment(why.at, zone)}</button>`}
     </p>
-    ${why.because ? html`<p class="because">${said(why.because)}</p>` : nothing}
+    ${why.because ? html`<p class="because">${said(because(why.because))}</p>` : nothing}
     ${why.parts?.length ? tree(why.parts, zone, seek) : nothing}
   </li>`;
