@@ -654,6 +654,14 @@ async def refused(desk: KafkaDesk, id_: str) -> None:
     assert time.monotonic() - begun < kafka_desk.ANSWER_S + 1
 
 
+async def judged(desk: KafkaDesk, id_: str) -> bool:
+    """A broker that has just come back may take longer than a judge waits."""
+    with suppress(UnavailableError):
+        await desk.judge(judgement(id_))
+        return True
+    return False
+
+
 async def test_all_of_it_survives_a_broker_that_goes_and_comes_back(
     tmp_path: Path, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -685,11 +693,14 @@ async def test_all_of_it_survives_a_broker_that_goes_and_comes_back(
             with pytest.raises(UnavailableError):
                 await records.call("c1", since, None)
             await asyncio.to_thread(broker.start)
-            await desk.judge(judgement("after"))
+            async with asyncio.timeout(WAIT_S):
+                while not await judged(desk, "after"):  # noqa: ASYNC110 - the broker tells nobody
+                    await asyncio.sleep(0.2)
             await until(lambda: shelf.is_live)
-            await until(lambda: len(shelf.taken) == 3)
+            await until(lambda: shelf.taken[-1].topic == "verdicts" and len(shelf.taken) > 2)
             assert shelf.told.count("restart") == 1
-            assert [verdicts.parse(m.value).id for m in shelf.taken if m.topic == "verdicts"] == ["before", "after"]
+            taken = [verdicts.parse(m.value).id for m in shelf.taken if m.topic == "verdicts"]
+            assert list(dict.fromkeys(taken)) == ["before", "after"]  # what was acknowledged too late comes twice
             assert len(await records.call("c1", since, None)) == 1
         await desk.close()
         await records.close()
