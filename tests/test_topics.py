@@ -49,6 +49,8 @@ def test_the_table_is_that_of_the_design() -> None:
         "audio": (16, 600),
         "dead-letters": (1, 30 * day_s),
         "heartbeats": (1, 3600),
+        "wall": (1, day_s),
+        "audit": (1, 180 * day_s),
         "sansheng-detect-call-states-changelog": (16, None),
         "sansheng-detect-subject-states-changelog": (16, None),
     }
@@ -150,7 +152,7 @@ def test_the_command_applies_then_checks_clean_and_exits_1_on_drift(kafka: str, 
     applied = run(app, ["apply", *flags, "2"])
     assert (applied.exit_code, f"{prefix}calls: created: 2 partitions" in applied.output) == (0, True)
     clean = run(app, ["check", *flags, "2"])
-    assert (clean.exit_code, "all 9 topics are as they should be" in clean.output) == (0, True)
+    assert (clean.exit_code, "all 11 topics are as they should be" in clean.output) == (0, True)
     assert run(app, ["apply", *flags, "3"]).exit_code == 1
 
 
