@@ -39,7 +39,7 @@ __all__ = ["CLEARED_SHOWN_S", "ENDED_SHOWN_S", "Item", "News", "Wall", "midnight
 #: How often what nobody needs any more is forgotten, seconds.
 FORGET_EVERY_S = 60.0
 #: How many calls at a time.
-FORGET_MOST = 500
+FORGET_MOST = 5000
 #: Beyond so much news at once a board of which less is known is told all that, instead of whose each piece of news is.
 MANY = 500
 
