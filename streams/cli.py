@@ -195,11 +195,13 @@ def _mount() -> None:
     """The commands that other modules bring."""
     from asr import commands  # noqa: PLC0415 - as above
     from streams import rules_cli  # noqa: PLC0415 - as above
+    from streams.archive import archive_cli  # noqa: PLC0415 - as above
     from streams.shell import kafka_cli, topics_cli  # noqa: PLC0415 - as above
     from streams.telephony import pbx_cli  # noqa: PLC0415 - as above
 
     commands.mount(app)
     app.add_typer(rules_cli.app, name="rules")
+    app.add_typer(archive_cli.app, name="archive")
     app.add_typer(kafka_cli.app, name="kafka")
     app.add_typer(topics_cli.app, name="topics")
     app.add_typer(pbx_cli.app, name="pbx")

@@ -131,6 +131,7 @@ class MetricsSettings(BaseModel):
     asterisk: int = Field(9302, ge=0, le=65535)
     wall: int = Field(9303, ge=0, le=65535)
     listen: int = Field(9304, ge=0, le=65535)
+    archive: int = Field(9305, ge=0, le=65535)
     recognise: int = Field(9310, ge=0, le=65535, description="of the first recogniser process; the next ones follow")
 
 
@@ -161,6 +162,22 @@ class ListenSettings(BaseModel):
     token: SecretStr = Field(SecretStr(""), description="what a websocket client must show; empty: loopback only")
 
 
+class ArchiveSettings(BaseModel):
+    """Where ended calls are kept, and for how long (``sansheng archive``)."""
+
+    model_config = {"extra": "forbid"}
+    url: SecretStr = Field(
+        SecretStr(""), description="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; empty: SQLite in run_dir"
+    )
+    folder: Path | None = Field(None, description="of the days as Parquet; empty: in run_dir")
+    days_after_s: float = Field(
+        600, ge=0, le=86_400, description="a day is written as Parquet when nothing of it has changed for so long"
+    )
+    words_days: int = Field(90, ge=1, description="transcripts, and the words that alerts quote, are kept so long")
+    figures_days: int = Field(730, ge=1, description="everything else of calls and alerts is kept so long")
+    audit_days: int = Field(730, ge=1, description="who read what is kept so long")
+
+
 class Settings(BaseSettings):
     """All settings; see ``sansheng config show``."""
 
@@ -187,6 +204,7 @@ class Settings(BaseSettings):
     listen: ListenSettings = ListenSettings()
     ears: EarsSettings = EarsSettings()
     wall: WallSettings = WallSettings()
+    archive: ArchiveSettings = ArchiveSettings()
     metrics: MetricsSettings = MetricsSettings()
 
     @field_validator("rulebook", mode="before")
@@ -205,6 +223,16 @@ class Settings(BaseSettings):
     def bootstrap(self) -> str:
         """host:port of the broker in use."""
         return self.kafka or f"127.0.0.1:{self.kafka_port}"
+
+    @property
+    def archive_url(self) -> str:
+        """Where the store is, as SQLAlchemy has it."""
+        return self.archive.url.get_secret_value() or f"sqlite:///{(self.run_dir / 'archive' / 'calls.db').absolute()}"
+
+    @property
+    def archive_folder(self) -> Path:
+        """Where the days lie as Parquet."""
+        return self.archive.folder or self.run_dir / "archive" / "days"
 
     def topic(self, name: str) -> str:
         """The full name of a topic."""

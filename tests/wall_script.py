@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from dashboards.wall.desk import Audit
+from streams.audit import Audit
 from dashboards.wall.records import UnavailableError
 from dashboards.wall.server import WallServer
 from dashboards.wall.source import Message, Sink, Topic

@@ -5,30 +5,10 @@ The real desk is :mod:`dashboards.wall.kafka_desk`.
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Protocol
 
-import msgspec
-from msgspec import Struct
-
+from streams.audit import Audit
 from streams.verdicts import Verdict
-
-#: What was opened or followed.
-Opened = Literal["alert", "call", "agent", "lines"]
-
-
-class Audit(Struct, frozen=True, kw_only=True):
-    """``by`` (a login) saw the page ``what`` of ``id``. ``at``: Unix seconds."""
-
-    by: str
-    role: str
-    what: Opened
-    id: str
-    at: float
-
-
-def render(entry: Audit) -> bytes:
-    """As JSON."""
-    return msgspec.json.encode(entry)
 
 
 class Desk(Protocol):

@@ -13,10 +13,10 @@ import logging
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from dashboards.wall import desk
-from dashboards.wall.desk import Audit
+from dashboards.wall.kafka_tools import stop
 from dashboards.wall.records import UnavailableError
-from streams import verdicts
+from streams import audit, verdicts
+from streams.audit import Audit
 from streams.settings import Settings
 from streams.shell.running import is_cancelled
 from streams.verdicts import Verdict
@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 ANSWER_S = 5.0
 #: The client gives a message up before we do, so that it is not sent when nobody expects it any more.
 _GIVE_UP_MS = 4000
-_STOP_S = 10.0
 
 
 class KafkaDesk:
@@ -47,7 +46,7 @@ class KafkaDesk:
 
     async def audit(self, entry: Audit) -> None:
         """Returns when every replica has it. Raises UnavailableError, within about 5 s."""
-        await self._write(self._audit, entry.by, desk.render(entry))
+        await self._write(self._audit, entry.by, audit.render(entry))
 
     async def close(self) -> None:
         """Disconnect; what is written afterwards connects again."""
@@ -94,17 +93,6 @@ class KafkaDesk:
 
     def _end(self, producer: AIOKafkaProducer) -> None:
         """Stopping waits for what is under way: not in the way of anybody."""
-        task = asyncio.create_task(_stop(producer))
+        task = asyncio.create_task(stop(producer))
         self._endings.add(task)
         task.add_done_callback(self._endings.discard)
-
-
-async def _stop(producer: AIOKafkaProducer) -> None:
-    try:
-        async with asyncio.timeout(_STOP_S):
-            await producer.stop()
-    except asyncio.CancelledError:
-        if is_cancelled():
-            raise
-    except (TimeoutError, KafkaError, OSError) as error:
-        log.debug("producer did not stop: %s", error)

@@ -1,4 +1,4 @@
-"""Consumers of the wall: without a group, for given partitions, and gone when they are not needed any more."""
+"""Consumers of the wall, without a group, for given partitions; and how a client is stopped without waiting long."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.shell.running import is_cancelled
@@ -40,13 +40,13 @@ async def open_consumer(bootstrap: str, partitions: Sequence[TopicPartition]) ->
         await stop(consumer)
 
 
-async def stop(consumer: AIOKafkaConsumer) -> None:
+async def stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
     """Stop, but do not wait for ever for a broker that is gone, nor take its troubles for ours."""
     try:
         async with asyncio.timeout(STOP_TIMEOUT_S):
-            await consumer.stop()
+            await client.stop()
     except asyncio.CancelledError:
         if is_cancelled():
             raise
     except (TimeoutError, KafkaError, OSError) as error:
-        log.debug("consumer did not stop: %s", error)
+        log.debug("%s did not stop: %s", type(client).__name__, error)

@@ -24,13 +24,14 @@ from dashboards.wall.books import Books
 from dashboards.wall.cards import for_its_agent
 from dashboards.wall.course import Course
 from dashboards.wall.course import News as Fresh
-from dashboards.wall.desk import Audit, Desk, Opened
+from dashboards.wall.desk import Desk
 from dashboards.wall.house import House
 from dashboards.wall.pages import AgentPage, AlertPage, CallPage, agents_of, alert_page, call_page
 from dashboards.wall.protocol import Ask
 from dashboards.wall.records import Records, UnavailableError
 from dashboards.wall.views import Card, Person
 from streams.alerts import AlertChange
+from streams.audit import Audit, Opened
 from streams.core import SILENT_S
 from streams.events import AnyEvent
 from streams.rulebook import book

@@ -1,0 +1,222 @@
+"""The store: where it is, whether it can be used, and a connection to it. SQLite or PostgreSQL.
+
+Owns the engine and the words for its troubles. A caller gets one transaction (``reading``, ``writing``) and one kind of
+error: StoreError, whose text tells an operator what is wrong and the mend. Everything blocks.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import URL, Column, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import NullPool, QueuePool
+
+from streams.settings import Settings
+from streams.shell.running import make_private
+
+#: Somebody else's transaction is waited for this long, seconds.
+BUSY_S = 5.0
+#: An answer of a server is waited for this long, seconds.
+CONNECT_S = 5
+#: So many values go into one question at a time (SQLite takes 32,766, PostgreSQL 65,535).
+MANY = 5000
+
+
+class StoreError(Exception):
+    """The store cannot do it; the text says why and the mend."""
+
+
+class DownError(StoreError):
+    """It cannot do it now: it is full, locked, gone or not reached. The same may work later."""
+
+
+class Store:
+    """One store. Threads may share it; each ``with`` block is a transaction of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is opened yet. Raises StoreError where the settings name no store that we know."""
+        self._url = _url(settings.archive_url)
+        self.zone = ZoneInfo(settings.wall.timezone)
+        self.engine = _engine(self._url)
+        self._file = Path(self._url.database or "") if self.is_sqlite else None
+        self._inode: int | None = None
+
+    @property
+    def is_sqlite(self) -> bool:
+        """SQLite, or else PostgreSQL."""
+        return self._url.get_backend_name() == "sqlite"
+
+    @property
+    def where(self) -> str:
+        """For people: never with a password."""
+        return str(self._file) if self._file else self._url.render_as_string(hide_password=True)
+
+    def day_of(self, at: float) -> str:
+        """The site's date of that moment, Unix seconds."""
+        return datetime.fromtimestamp(at, self.zone).date().isoformat()
+
+    def prepare(self) -> None:
+        """Make the folder of the file; only who writes does. Raises DownError."""
+        try:
+            if self._file:
+                make_private(self._file.parent)
+                if not self._file.exists():
+                    os.close(os.open(self._file, os.O_CREAT, 0o600))
+                with self._told(), self.engine.connect() as connection:  # kept in the file; readers never wait for it
+                    connection.exec_driver_sql("COMMIT")
+                    connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        except OSError as error:
+            raise DownError(f"the store {self.where} cannot be made: {error.strerror}") from None
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the store. Raises StoreError."""
+        self._look()
+        with self._told(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that is stored at its end, or not at all. Raises StoreError."""
+        self._look()
+        with self._told(), self.engine.connect().execution_options(writes=True) as connection, connection.begin():
+            yield connection
+
+    def upsert(
+        self,
+        connection: Connection,
+        table: Table,
+        rows: Sequence[dict[str, Any]],
+        *,
+        only: Sequence[str] | None = None,
+        longest: Column[Any] | None = None,
+    ) -> None:
+        """Insert rows, or give those whose key is there already the new values.
+
+        ``only`` these columns, () leaves the row as it is; ``longest``: only where the new row has no less of that.
+        """
+        if not rows:
+            return
+        made = (sqlite if self.is_sqlite else postgresql).insert(table)
+        key = [column.name for column in table.primary_key]
+        names = [name for name in (rows[0] if only is None else only) if name not in key]
+        if names:
+            values = {name: made.excluded[name] for name in names}
+            where = made.excluded[longest.name] >= longest if longest is not None else None
+            made = made.on_conflict_do_update(index_elements=key, set_=values, where=where)
+        else:
+            made = made.on_conflict_do_nothing(index_elements=key)
+        connection.execute(made, list(rows))
+
+    def close(self) -> None:
+        """Close every connection; the next question opens one."""
+        self.engine.dispose()
+
+    def _look(self) -> None:
+        """An open SQLite file that was deleted or replaced would go on taking everything, for nobody."""
+        if self._file is None:
+            return
+        try:
+            inode = self._file.stat().st_ino
+        except OSError:
+            self.close()
+            raise DownError(f"the store {self.where} is not there (`sansheng archive` makes it)") from None
+        if self._inode not in (None, inode):
+            self.close()
+        self._inode = inode
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Errors of the driver in words."""
+        try:
+            yield
+        except DBAPIError as error:
+            raise _error(self.where, error) from None
+        except SQLAlchemyError as error:
+            raise DownError(f"the store {self.where}: {type(error).__name__}: {str(error).splitlines()[0]}") from None
+
+
+#: What the drivers say, and what that means.
+_MEANING = (
+    ("full", "is full: make room; what comes meanwhile waits in Kafka, for a week"),
+    ("no space left", "is full: make room; what comes meanwhile waits in Kafka, for a week"),
+    ("locked", "is locked by another program: end it; what comes meanwhile waits in Kafka"),
+    ("readonly", "cannot be written: mend its owner or rights"),
+    ("read-only", "cannot be written: mend its owner or rights"),
+    ("unable to open", "cannot be opened: mend its path, owner or rights"),
+    ("malformed", "is damaged: put a backup in its place, or move it away and have Kafka's week read again"),
+    ("not a database", "is no SQLite database: mend archive.url, or move that file away"),
+    ("no such table", "holds no tables yet: `sansheng archive migrate`, or let `sansheng archive` make them"),
+    ("does not exist", "is not there as it should be: `sansheng archive migrate`"),
+    ("password authentication", "refuses the password of archive.url"),
+    ("connection", "cannot be reached: start PostgreSQL, or mend archive.url"),
+    ("server closed", "has gone: start PostgreSQL"),
+    ("terminating", "has gone: start PostgreSQL"),
+)
+
+
+def _error(where: str, error: DBAPIError) -> StoreError:
+    """Never with the statement or its values, which hold what people said."""
+    said = str(error.orig).splitlines()[0] if error.orig and str(error.orig) else type(error).__name__
+    meaning = next((text for sign, text in _MEANING if sign in said.lower()), None)
+    if meaning:
+        return DownError(f"the store {where} {meaning}")
+    return DownError(f"the store {where} refused: {type(error.orig).__name__}")
+
+
+def _url(text: str) -> URL:
+    try:
+        url = make_url(text)
+        backend = url.get_backend_name()
+    except (ArgumentError, NoSuchModuleError):
+        raise StoreError("archive.url cannot be read: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME") from None
+    if backend == "sqlite":
+        if not url.database or url.database == ":memory:":
+            raise StoreError("archive.url names no file: sqlite:////srv/sansheng/calls.db")
+        return url.set(drivername="sqlite+pysqlite")
+    if backend == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    raise StoreError(f"archive.url: {backend} is not known; sqlite or postgresql")
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        return create_engine(
+            url,
+            poolclass=QueuePool,
+            pool_size=4,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": CONNECT_S, "options": "-c lock_timeout=5000"},
+            isolation_level="REPEATABLE READ",
+        )
+    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_S, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _connected(dbapi: Any, _record: object) -> None:
+        dbapi.isolation_level = None  # the driver would begin and end transactions where it likes
+        cursor = dbapi.cursor()
+        for pragma in ("foreign_keys=ON", "synchronous=NORMAL", "secure_delete=ON", "temp_store=MEMORY"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        # a reader that begins to write half-way would fail where another has written since
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def chunks(values: Sequence[Any], size: int = MANY) -> Iterator[Sequence[Any]]:
+    """Parts that fit into one question."""
+    for at in range(0, len(values), size):
+        yield values[at : at + size]

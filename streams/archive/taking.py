@@ -1,0 +1,431 @@
+"""What comes from the topics, put into the store: one batch, one transaction, the offsets with it.
+
+So nothing is lost and nothing stored twice, wherever the archivist is killed. What comes again all the same (offsets
+set back, an engine that sends at least once) is known by its id or its offset and changes nothing. Owns what is kept
+of a message; knows no Kafka. Text is masked here once more: not every source of the record does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from streams import alerts as alerting
+from streams import audit, verdicts
+from streams.alerts import SEVERITIES, AlertChange
+from streams.archive import past
+from streams.archive.facts import Facts, facts
+from streams.archive.schema import (
+    alerts,
+    calls,
+    days,
+    forgotten,
+    judgements,
+    parts,
+    progress,
+    reads,
+    records,
+    snoozes,
+    words,
+)
+from streams.archive.store import Store, StoreError, chunks
+from streams.core import SILENT_S
+from streams.events import AnyEvent, BadEventError, CallEnded, CallOffered, Tick, Transcript, parse
+from streams.phrases.normal import hidden
+from streams.telephony.pseudonym import pseudonymise
+from streams.verdicts import Judgement
+
+Topic = Literal["calls", "alerts", "verdicts", "audit"]
+TOPICS: tuple[Topic, ...] = ("calls", "alerts", "verdicts", "audit")
+
+#: A call is lost this long after it should have been, seconds: the detector's own end of it comes first.
+LOST_AFTER_S = SILENT_S + 120.0
+_CLOSING = frozenset({"cleared", "resolved", "false_alarm"})
+
+
+class Message(NamedTuple):
+    """One message. ``topic`` without prefix; ``logged_at``: the broker's time, Unix seconds."""
+
+    topic: Topic
+    partition: int
+    offset: int
+    logged_at: float
+    key: bytes
+    value: bytes
+
+
+#: (topic, partition) -> the next offset to read.
+Offsets = dict[tuple[str, int], int]
+
+
+class Took(NamedTuple):
+    """What a batch brought: calls that ended or changed after their end, alerts, verdicts, entries of the audit; and by
+    topic what could not be read.
+    """
+
+    ended: int = 0
+    alerts: int = 0
+    verdicts: int = 0
+    reads: int = 0
+    unreadable: dict[str, int] = {}  # noqa: RUF012 - never changed
+
+
+class TakenOverError(StoreError):
+    """Another archivist has written meanwhile: two on one store would each think the other's work undone."""
+
+
+class Taking:
+    """Writes batches into one store."""
+
+    def __init__(self, store: Store, key: bytes, ahead_s: float) -> None:
+        """``key``: of callers' pseudonyms; ``ahead_s``: what lies further in the future than that is not believed."""
+        self._store, self._key, self._ahead_s = store, key, ahead_s
+
+    def offsets(self, cluster: str) -> Offsets:
+        """From where to read on. Raises StoreError."""
+        asked = select(progress.c.topic, progress.c.partition, progress.c.next).where(progress.c.cluster == cluster)
+        with self._store.reading() as connection:
+            return {(topic, partition): at for topic, partition, at in connection.execute(asked)}
+
+    def take(self, cluster: str, messages: Sequence[Message], was: Offsets, now: Offsets) -> Took:
+        """Store a batch, which leads from the offsets ``was`` to ``now``; a partition not in ``was`` is new.
+
+        Raises TakenOverError where the store is elsewhere, DownError where it cannot be written: nothing is stored.
+        """
+        batch = _Batch(messages, self._key, self._ahead_s)
+        with self._store.writing() as connection:
+            _advance(connection, cluster, was, now)
+            writer = Writer(self._store, connection)
+            ended = writer.calls(batch.calls)
+            writer.alerts(batch.alerts)
+            writer.judgements(batch.judgements)
+            self._store.upsert(connection, snoozes, batch.snoozes, only=())
+            self._store.upsert(connection, reads, batch.reads, only=())
+            writer.settle(max((message.logged_at for message in messages), default=0.0))
+        done = len(batch.judgements) + len(batch.snoozes)
+        return Took(ended, len(batch.alerts), done, len(batch.reads), batch.unreadable)
+
+    def close_lost(self, now: float) -> int:
+        """End calls of which nothing has been heard for hours as of ``now``, Unix seconds; how many.
+
+        To be asked only when everything logged so far has been taken. Raises DownError.
+        """
+        silent = (calls.c.state == "up") & (calls.c.heard_at < now - LOST_AFTER_S)
+        with self._store.writing() as connection:
+            found = list(connection.execute(select(calls.c.id, calls.c.no, calls.c.day).where(silent).limit(1000)))
+            writer = Writer(self._store, connection)
+            writer.derive({row.no: (row.id, row.day) for row in found}, now)
+            writer.settle(now)
+        return len(found)
+
+
+def _advance(connection: Connection, cluster: str, was: Offsets, now: Offsets) -> None:
+    """Compare and set: who is not where the store is must not write."""
+    for (topic, partition), at in now.items():
+        before = was.get((topic, partition))
+        place = (progress.c.cluster == cluster) & (progress.c.topic == topic) & (progress.c.partition == partition)
+        stored = connection.scalar(select(progress.c.next).where(place))
+        if stored != before:
+            raise TakenOverError(
+                f"another archivist has written {topic} {partition} up to {stored}, and not up to {before}: "
+                "run one on each store"
+            )
+        if before is None:
+            connection.execute(insert(progress).values(cluster=cluster, topic=topic, partition=partition, next=at))
+        elif at != before:
+            changed = connection.execute(update(progress).where(place & (progress.c.next == before)).values(next=at))
+            if changed.rowcount != 1:
+                raise TakenOverError(f"another archivist writes {topic} {partition} just now: run one on each store")
+
+
+# ------------------------------------------------------------------------------------------- reading messages
+
+
+class _Batch:
+    """The messages, read."""
+
+    def __init__(self, messages: Iterable[Message], key: bytes, ahead_s: float) -> None:
+        self.calls: dict[str, list[AnyEvent]] = {}
+        self.alerts: dict[str, list[AlertChange]] = {}
+        self.judgements: list[tuple[Judgement, Message]] = []
+        self.snoozes: list[dict[str, Any]] = []
+        self.reads: list[dict[str, Any]] = []
+        self.unreadable: dict[str, int] = {}
+        self._key, self._ahead_s = key, ahead_s
+        takes = {"calls": self._call, "alerts": self._alert, "verdicts": self._verdict, "audit": self._read}
+        for message in messages:
+            try:
+                takes[message.topic](message)
+            except (BadEventError, msgspec.MsgspecError, ValueError, RecursionError):
+                self.unreadable[message.topic] = self.unreadable.get(message.topic, 0) + 1
+
+    def _call(self, message: Message) -> None:
+        if message.key.startswith(b"~"):
+            return  # heartbeats; no call's id begins so
+        event = parse(message.value)
+        if event.call.encode() != message.key or event.at > message.logged_at + self._ahead_s:
+            raise ValueError("the detector refused it too")
+        if not isinstance(event, Tick):  # wakes are made anew by every replay
+            event = replace(kept(event, self._key), seq=message.offset, logged_at=message.logged_at)
+            self.calls.setdefault(event.call, []).append(event)
+
+    def _alert(self, message: Message) -> None:
+        change = alerting.parse(message.value)
+        self.alerts.setdefault(change.id, []).append(change)
+
+    def _verdict(self, message: Message) -> None:
+        verdict = verdicts.parse(message.value)
+        if isinstance(verdict, Judgement):
+            self.judgements.append((verdict, message))
+        else:
+            self.snoozes.append({"id": verdict.id, "at": verdict.at, "snooze": msgspec.to_builtins(verdict)})
+
+    def _read(self, message: Message) -> None:
+        entry = audit.parse(message.value)
+        self.reads.append(
+            {
+                "id": f"{message.partition}:{message.offset}:{message.logged_at:.3f}",
+                "at": entry.at,
+                "by": entry.by,
+                "role": entry.role,
+                "what": entry.what,
+                "of": entry.id,
+            }
+        )
+
+
+def kept(event: AnyEvent, key: bytes) -> AnyEvent:
+    """The event as it may be stored: numbers masked, whoever sent it."""
+    if isinstance(event, Transcript):
+        return _hidden(event)
+    if isinstance(event, CallOffered) and "customer_key" in event.extra:
+        return event  # the gateway has done it
+    return pseudonymise(event, key)
+
+
+def _hidden(event: Transcript) -> Transcript:
+    """With a star for each character of a long number that the recogniser left, in its words too."""
+    text = hidden(event.text)
+    if text == event.text:
+        return event
+    told, at = [], 0
+    for word in event.words:
+        found = event.text.find(word.text, at) if word.text else -1
+        if found < 0:
+            return replace(event, text=text, words=())
+        at = found + len(word.text)
+        stars = text[found:at]
+        told.append(word if stars == word.text else replace(word, text=stars, sound=None))
+    return replace(event, text=text, words=tuple(told))
+
+
+# ------------------------------------------------------------------------------------------- writing rows
+
+
+class Writer:
+    """Writes rows within one transaction, and notes which days they change."""
+
+    def __init__(self, store: Store, connection: Connection) -> None:
+        """``connection``: of ``Store.writing``."""
+        self._store, self._connection = store, connection
+        self._days: set[str] = set()
+
+    def settle(self, now: float) -> None:
+        """At the end: tell the days that they have changed. ``now``: Unix seconds."""
+        for day in sorted(self._days):
+            self._store.upsert(self._connection, days, [{"day": day, "changed_at": now}], only=("changed_at",))
+            self._connection.execute(update(days).where(days.c.day == day).values(changed=days.c.changed + 1))
+
+    def calls(self, found: dict[str, list[AnyEvent]]) -> int:
+        """Add events to their calls; how many calls have ended by then."""
+        found = {call: events for call, events in found.items() if call not in self._forgotten(list(found))}
+        known = self._known(list(found))
+        new = sorted((call for call in found if call not in known), key=lambda call: found[call][0].at)
+        if new:
+            self._connection.execute(insert(calls), [self._first(call, found[call]) for call in new])
+        before, known = known, known | self._known(new)
+        pieces = [self._piece(known[call][0], events) for call, events in found.items()]
+        self._store.upsert(self._connection, records, pieces, longest=records.c.last_seq)
+        over = {
+            c for c, events in found.items() if known[c][2] != "up" or any(isinstance(e, CallEnded) for e in events)
+        }
+        self._heard({known[call][0]: max(e.at for e in found[call]) for call in found if call not in over})
+        whole = {known[call][0]: found[call] for call in over if call not in before}
+        self.derive({known[call][0]: (call, known[call][1]) for call in found if call in over}, None, whole)
+        return len(over)
+
+    def derive(
+        self, over: dict[int, tuple[str, str]], now: float | None, whole: dict[int, list[AnyEvent]] | None = None
+    ) -> None:
+        """Write what comes of the records of these calls, number to id and day; ``whole``: what is all of a record.
+
+        ``now``: a call without an end that has been silent by then is lost; None: as of its last event.
+        """
+        events = dict(whole or {})
+        events |= past.records_of(self._connection, [no for no in over if no not in events])
+        again = [no for no in over if whole is None or no not in whole]
+        made = {no: facts(events[no], now) if no in events else None for no in over}
+        self._one_piece({no: events[no] for no in again if no in events})
+        self._rows(over, made)
+        for part in chunks(again):
+            self._connection.execute(delete(parts).where(parts.c.call_no.in_(part)))
+        for no, each in made.items():
+            self._days |= {over[no][1], *([self._store.day_of(each.began_at)] if each else [])}
+        taking = [
+            {"call_no": no, **msgspec.structs.asdict(part)} for no, each in made.items() if each for part in each.parts
+        ]
+        self._store.upsert(self._connection, parts, taking)
+        self.words({no: each for no, each in made.items() if each})
+
+    def words(self, made: dict[int, Facts]) -> None:
+        """Write what was said in these calls."""
+        said = [{"call_no": no, "lines": msgspec.json.encode(each.lines)} for no, each in made.items() if each.lines]
+        self._store.upsert(self._connection, words, said)
+
+    def alerts(self, found: dict[str, list[AlertChange]]) -> None:
+        """Add changes to their alerts; a change that is there already adds nothing."""
+        gone = self._forgotten([change.call for changes in found.values() for change in changes])
+        found = {each: changes for each, changes in found.items() if changes[0].call not in gone}
+        known: dict[str, tuple[AlertChange, ...]] = {}
+        for part in chunks(list(found)):
+            asked = select(alerts.c.id, alerts.c.changes).where(alerts.c.id.in_(part))
+            known |= {row.id: past.changes_in(row.changes) for row in self._connection.execute(asked)}
+        merged = {each: _merged((*known.get(each, ()), *changes)) for each, changes in found.items()}
+        fresh = {each: changes for each, changes in merged.items() if changes != known.get(each)}
+        rows = [self._alert(changes) for changes in fresh.values()]
+        self._store.upsert(self._connection, alerts, rows)
+        self._days.update(str(row["day"]) for row in rows)
+        self._judge([each for each in fresh if each not in known])
+
+    def judgements(self, made: Sequence[tuple[Judgement, Message]]) -> None:
+        """Add what people did; one that is there already adds nothing."""
+        gone = self._forgotten([judgement.call for judgement, _ in made])
+        rows = [
+            {
+                "id": each.id,
+                "alert": each.alert,
+                "call": each.call,
+                "at": each.at,
+                "by": each.by,
+                "partition": message.partition,
+                "seq": message.offset,
+                "judgement": verdicts.render(each),
+            }
+            for each, message in made
+            if each.call not in gone
+        ]
+        self._store.upsert(self._connection, judgements, rows, only=())
+        self._judge(list(dict.fromkeys(str(row["alert"]) for row in rows)))
+
+    # ------------------------------------------------------------------------------------------
+
+    def _forgotten(self, asked: Sequence[str]) -> set[str]:
+        found: set[str] = set()
+        for part in chunks(asked):
+            found |= set(self._connection.scalars(select(forgotten.c.call).where(forgotten.c.call.in_(part))))
+        return found
+
+    def _known(self, asked: Sequence[str]) -> dict[str, tuple[int, str, str]]:
+        """Number, day and state of those calls that are there."""
+        found: dict[str, tuple[int, str, str]] = {}
+        for part in chunks(asked):
+            rows = self._connection.execute(
+                select(calls.c.id, calls.c.no, calls.c.day, calls.c.state).where(calls.c.id.in_(part))
+            )
+            found |= {row.id: (row.no, row.day, row.state) for row in rows}
+        return found
+
+    def _first(self, call: str, events: Sequence[AnyEvent]) -> dict[str, Any]:
+        at = events[0].at
+        return {"id": call, "state": "up", "day": self._store.day_of(at), "began_at": at, "heard_at": at}
+
+    def _piece(self, no: int, events: Sequence[AnyEvent]) -> dict[str, Any]:
+        return {
+            "call_no": no,
+            "first_seq": events[0].seq,
+            "last_seq": events[-1].seq,
+            "events": len(events),
+            "lines": past.pack(events),
+        }
+
+    def _one_piece(self, whole: dict[int, list[AnyEvent]]) -> None:
+        """A record that came in many pieces is stored as one."""
+        for part in chunks(list(whole)):
+            self._connection.execute(delete(records).where(records.c.call_no.in_(part)))
+        pieces = [self._piece(no, events) for no, events in whole.items() if events]
+        self._store.upsert(self._connection, records, pieces)
+
+    def _heard(self, heard: dict[int, float]) -> None:
+        if not heard:
+            return
+        later = (calls.c.no == bindparam("_no")) & (calls.c.heard_at < bindparam("_at"))
+        changed = update(calls).where(later).values(heard_at=bindparam("_at"))
+        self._connection.execute(changed, [{"_no": no, "_at": at} for no, at in heard.items()])
+
+    def _rows(self, over: dict[int, tuple[str, str]], made: dict[int, Facts | None]) -> None:
+        rows = [_call_row(no, each, self._store.day_of(each.began_at)) for no, each in made.items() if each]
+        self._store.upsert(self._connection, calls, rows)
+        empty = [
+            no for no in over if made[no] is None
+        ]  # an end without a call, words of a call that was never heard of
+        for part in chunks(empty):
+            self._connection.execute(update(calls).where(calls.c.no.in_(part)).values(state="lost"))
+
+    def _alert(self, changes: Sequence[AlertChange]) -> dict[str, Any]:
+        """``says`` is the sentence of the gravest change, or of the end."""
+        worst = max(changes, key=lambda change: SEVERITIES.index(change.severity))
+        over = next((change for change in changes if change.state in _CLOSING), None)
+        newest, opened_at = over or worst, min(change.at for change in changes)
+        return {
+            "id": newest.id,
+            "call": newest.call,
+            "rule": newest.rule,
+            "severity": worst.severity,
+            "day": self._store.day_of(opened_at),
+            "opened_at": opened_at,
+            "over_at": over.at if over else None,
+            "agent": newest.agent or "",
+            "agent_name": newest.agent_name or "",
+            "queue": newest.queue or "",
+            "title": newest.title,
+            "title_en": newest.en.title if newest.en else "",
+            "says": newest.says,
+            "trial": newest.trial,
+            "rulebook": newest.rulebook,
+            "changes": msgspec.json.encode(changes),
+        }
+
+    def _judge(self, alert_ids: Sequence[str]) -> None:
+        """Write how these alerts stand."""
+        done = past.judged(self._connection, alert_ids)
+        for alert_id, own in done.items():
+            stands = past.stands(own)
+            values = {
+                "finding": stands.finding,
+                "reason": stands.reason,
+                "appeal": stands.appeal,
+                "decided_at": stands.decided_at,
+            }
+            self._connection.execute(update(alerts).where(alerts.c.id == alert_id).values(**values))
+        for part in chunks(list(done)):
+            self._days.update(self._connection.scalars(select(alerts.c.day).where(alerts.c.id.in_(part)).distinct()))
+
+
+def _merged(changes: Iterable[AlertChange]) -> tuple[AlertChange, ...]:
+    """Each change once: the engine sends at least once."""
+    once = {(change.state, change.severity, change.at): change for change in reversed(tuple(changes))}
+    return tuple(reversed(once.values()))
+
+
+def _call_row(no: int, made: Facts, day: str) -> dict[str, Any]:
+    own = {name: getattr(made, name) for name in _CALL_COLUMNS if name not in ("no", "day")}
+    return {"no": no, "day": day, **own}
+
+
+_CALL_COLUMNS = tuple(column.name for column in calls.columns)
+
+__all__ = ["TOPICS", "Message", "Offsets", "TakenOverError", "Taking", "Took", "Writer", "kept"]
