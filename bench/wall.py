@@ -33,6 +33,7 @@ from bench.lab.tables import Table, markdown, show, write
 from bench.wall_clients import Noted, Plan, View
 from bench.wall_floor import AGENTS, CALLS, TEAMS, Floor, Said, of_alert, teams
 from bench.wall_week import Week
+from dashboards.wall import pieces
 from dashboards.wall.kafka_records import KafkaRecords
 from streams import heartbeat
 from streams.heartbeat import Component, Heartbeat
@@ -307,15 +308,18 @@ async def until_live(bootstrap: str, prefix: str, folder: str, zone: str, *, che
 
 
 async def stored_bytes(bootstrap: str, topic: str) -> int:
-    """What is in a topic of one partition."""
-    partition, size = TopicPartition(topic, 0), 0
+    """The newest whole checkpoint on a topic of one partition; 0: there is none, or it is still being written."""
+    partition, size, is_whole = TopicPartition(topic, 0), 0, False
     async with AIOKafkaConsumer(bootstrap_servers=bootstrap, fetch_max_wait_ms=20) as consumer:
         consumer.assign([partition])
         end = (await consumer.end_offsets([partition]))[partition]
         consumer.seek(partition, 0)
         while await consumer.position(partition) < end:
-            size += sum(len(m.value or b"") for m in (await consumer.getmany(timeout_ms=100)).get(partition, []))
-    return size
+            for message in (await consumer.getmany(timeout_ms=100)).get(partition, []):
+                piece = pieces.parse(message.value or b"")
+                size = len(piece.data) + (size if piece.part else 0)
+                is_whole = piece.is_last
+    return size if is_whole else 0
 
 
 async def a_minute_more(bootstrap: str) -> None:
