@@ -8,14 +8,12 @@ import tempfile
 from contextlib import chdir
 from pathlib import Path
 
-from playwright.async_api import async_playwright
-
 from bench.day import write_day
 from streams.backtest.judge import Books
 from streams.backtest.report import render
 from streams.backtest.run import backtest
 from streams.rulebook.book import load
-from tests.wall_screenshots import CHROMIUM_FLAGS, chromium
+from tests.browser_tools import launched
 
 CALLS, SEED = 60, 11
 OVERLAY = """
@@ -41,13 +39,11 @@ def report(folder: Path) -> Path:
 async def main(folder: Path) -> None:
     """Write backtest.png: the head of the report above one call."""
     with tempfile.TemporaryDirectory() as work, chdir(work):
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+        async with launched() as browser:
             page = await browser.new_page(viewport={"width": 1120, "height": 1500})
             await page.goto(report(Path()).absolute().as_uri())
             await page.evaluate(KEEP)
             await page.screenshot(path=folder / "backtest.png", full_page=True)
-            await browser.close()
 
 
 #: Of the lists and the calls only what one picture can hold: the shortest of the calls with the most kinds of change.

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sys
 import time
 from pathlib import Path
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
+from tests.browser_tools import launched, take
 from tests.wall_records import spoken, tell
-from tests.wall_screenshots import CHROMIUM_FLAGS, Morning, chromium
+from tests.wall_screenshots import Morning
 from tests.wall_script import Running, running_wall
 
 USERS = [
@@ -42,13 +42,7 @@ def _beat(wall: Running) -> None:
 
 
 async def _take(page: Page, folder: Path, name: str) -> None:
-    await page.wait_for_timeout(900)
-    picture = folder / f"{name}.png"
-    await page.screenshot(path=picture)
-    if squeeze := shutil.which("pngquant"):
-        tool = await asyncio.create_subprocess_exec(squeeze, "--force", "--ext", ".png", "--speed", "1", picture)
-        await tool.wait()
-    print(f"{picture}: {picture.stat().st_size // 1024} KiB")
+    await take(page, folder, name, rest_ms=900)
 
 
 async def _open(browser: Browser, address: str, width: int = 1600, height: int = 900) -> Page:
@@ -117,8 +111,7 @@ async def _pages(browser: Browser, folder: Path) -> None:
 
 async def main(folder: Path) -> None:
     """All pictures."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+    async with launched() as browser:
         async with running_wall(users=USERS, teams=TEAMS) as wall:
             _fill(wall)
             await _take(await _open(browser, f"{wall.base}/desk"), folder, "desk-login")
@@ -136,7 +129,6 @@ async def main(folder: Path) -> None:
         await page.wait_for_selector('body[data-state="disconnected"]')
         await _take(page, folder, "desk-disconnected")
         await _pages(browser, folder)
-        await browser.close()
 
 
 if __name__ == "__main__":

@@ -9,14 +9,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from bench.day import write_day
 from streams.backtest import command
@@ -24,8 +24,8 @@ from streams.backtest.judge import Books
 from streams.backtest.run import Outcome, Row, backtest, chosen
 from streams.replay import read_record, replay
 from streams.rulebook.book import load
+from tests.browser_tools import needs_chromium
 from tests.conftest import Run
-from tests.wall_screenshots import CHROMIUM_FLAGS, chromium
 
 CAPTURES = Path(__file__).parent / "traces" / "asterisk"
 #: 2026-11-20 10:00, Beijing.
@@ -627,12 +627,6 @@ def group(leader: int) -> list[int]:
 
 
 @pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        yield await playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-
-
-@pytest.fixture
 def report(cli_replay: Run, tmp_path: Path, trace: Trace) -> Path:
     """Four changed calls, of which three are drawn."""
     trace.rings("a<b>'\"&", 0, 8)
@@ -658,7 +652,7 @@ def test_the_report_loads_nothing_runs_nothing_and_shows_no_number(report: Path)
     assert "a<b>" not in text
 
 
-@pytest.mark.skipif(chromium() is None, reason="no Chromium: apt-get install chromium fonts-noto-cjk")
+@needs_chromium
 async def test_the_report_shows_each_changed_call_with_its_moment(browser: Browser, report: Path) -> None:
     said: list[str] = []
     page: Page = await browser.new_page(viewport={"width": 1200, "height": 900})
@@ -691,7 +685,7 @@ async def test_the_report_shows_each_changed_call_with_its_moment(browser: Brows
     assert said == []
 
 
-@pytest.mark.skipif(chromium() is None, reason="no Chromium: apt-get install chromium fonts-noto-cjk")
+@needs_chromium
 async def test_signs_stand_where_their_moment_is(browser: Browser, report: Path) -> None:
     """The alert of 6 s, in a call that rings for 8 s, stands at three quarters of the ring."""
     page = await browser.new_page(viewport={"width": 1200, "height": 900})
@@ -704,7 +698,7 @@ async def test_signs_stand_where_their_moment_is(browser: Browser, report: Path)
     assert sign["x"] + sign["width"] / 2 == pytest.approx(ring["x"] + ring["width"] * 6 / 8, abs=1.5)
 
 
-@pytest.mark.skipif(chromium() is None, reason="no Chromium: apt-get install chromium fonts-noto-cjk")
+@needs_chromium
 async def test_the_switch_turns_the_report_english(browser: Browser, report: Path) -> None:
     page = await browser.new_page(viewport={"width": 1200, "height": 900})
     await page.goto(report.as_uri())

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from msgspec.structs import replace
-from playwright.async_api import Browser, Locator, Page, WebSocketRoute, async_playwright, expect
+from playwright.async_api import Browser, Locator, Page, WebSocketRoute, expect
 
 from streams import alerts
 from streams.verdicts import Judgement, Snooze
-from tests.wall_screenshots import CHROMIUM_FLAGS, chromium
+from tests.browser_tools import Open, needs_chromium, opening, state_is
 from tests.wall_script import DESK_TOKEN, TOKEN, Running, change, running_wall
 
-pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium: apt-get install chromium fonts-noto-cjk")
-
-#: Two loaded cores may take long; nothing here waits for a time to pass.
-PATIENCE_MS = 30_000
-expect.set_options(timeout=PATIENCE_MS)
-
-Open = Callable[..., Awaitable[Page]]
+pytestmark = needs_chromium
 
 USERS = [
     {"login": "wang", "name": "王主管", "role": "supervisor", "token": "token-wang"},
@@ -36,25 +30,10 @@ TEAMS = {"售后": {"agents": ["101"], "queues": ["售后"]}, "投诉": {"agents
 
 
 @pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        yield await playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-
-
-@pytest.fixture
 async def show(browser: Browser) -> AsyncIterator[Open]:
-    """Open an address on a screen of its own; an error of the page's own fails the test."""
-    errors: list[str] = []
-
-    async def open_(address: str, width: int = 1600, height: int = 900, **options: Any) -> Page:
-        page = await browser.new_page(viewport={"width": width, "height": height}, **options)
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        await page.goto(address)
-        return page
-
-    yield open_
-    assert errors == []
+    """Open an address on the screen of a desk."""
+    async with opening(browser, (1600, 900)) as open_:
+        yield open_
 
 
 @pytest.fixture
@@ -93,10 +72,6 @@ def toast(page: Page) -> Locator:
 
 async def ids(page: Page) -> list[str]:
     return [str(await one.get_attribute("data-alert")) for one in await rows(page).all()]
-
-
-async def state_is(page: Page, state: str) -> None:
-    await expect(page.locator("body")).to_have_attribute("data-state", state)
 
 
 def judgements(wall: Running) -> list[Judgement]:

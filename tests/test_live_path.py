@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
@@ -25,9 +25,9 @@ from streams.shell.kafka import free_port
 from streams.telephony.capture import record_capture
 from streams.telephony.pbx import Programme, RecordedPbx
 from tests.asterisk_tools import OWN
+from tests.browser_tools import launched, needs_chromium
 from tests.shell_tools import System, at_the_edge
 from tests.wall_client import Screen
-from tests.wall_screenshots import CHROMIUM_FLAGS, chromium
 
 LIMITS = Path(__file__).parent / "rulebooks" / "live"
 TOKEN = "a token for the tests"  # noqa: S105 - of a wall on loopback
@@ -57,7 +57,7 @@ async def system(kafka: str, prefix: str, tmp_path: Path) -> AsyncIterator[Syste
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.skipif(chromium() is None, reason="no Chromium: apt-get install chromium fonts-noto-cjk")
+@needs_chromium
 async def test_live_gives_what_replay_gives_and_a_tile_turns_red(system: System) -> None:
     wanted, port = expected(), free_port()
     metrics = {name: free_port() for name in ("detect", "asterisk", "wall")}
@@ -119,8 +119,7 @@ def value(samples: list[Sample], name: str, **labels: str) -> float:
 
 async def see_red(port: int) -> None:
     """A browser sees a call's tile turn amber, then red, then calm again."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+    async with launched() as browser:
         page = await browser.new_page(viewport={"width": 1920, "height": 1080})
         await page.goto(f"http://127.0.0.1:{port}/#token={TOKEN}")
         red = page.locator('.tile[data-severity="critical"]')
@@ -130,4 +129,3 @@ async def see_red(port: int) -> None:
         await expect(page.locator(f'.tile[data-call="{call}"][data-severity="critical"]')).to_have_count(
             0, timeout=120_000
         )
-        await browser.close()

@@ -4,54 +4,33 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from itertools import product
 from typing import Any
 
 import msgspec
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Locator, Page, WebSocketRoute, async_playwright, expect
+from playwright.async_api import Browser, Locator, Page, WebSocketRoute, expect
 
 from streams.verdicts import Judgement
+from tests.browser_tools import Open, needs_chromium, opening
 from tests.wall_records import pbx, spoken, tell
-from tests.wall_screenshots import CHROMIUM_FLAGS, chromium
 from tests.wall_script import DESK_TOKEN, Running, change, running_wall
 
-pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium: apt-get install chromium fonts-noto-cjk")
-
-#: Two loaded cores may take long; nothing here waits for a time to pass.
-PATIENCE_MS = 30_000
-expect.set_options(timeout=PATIENCE_MS)
+pytestmark = needs_chromium
 
 #: Of a supervisor of another team.
 OTHER_TOKEN = "only-for-another-team"  # noqa: S105 - says so itself
 
-Open = Callable[..., Awaitable[Page]]
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        yield await playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-
 
 @pytest.fixture
 async def show(browser: Browser) -> AsyncIterator[Open]:
-    """Open a page of the desk; an error of the page's own fails the test."""
-    errors: list[str] = []
-
-    async def open_(
-        wall: Running, path: str, token: str = DESK_TOKEN, width: int = 1366, height: int = 768, **options: Any
-    ) -> Page:
-        page = await browser.new_page(viewport={"width": width, "height": height}, **options)
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        await page.goto(f"{wall.base}{path}{f'#token={token}' if token else ''}")
-        return page
-
-    yield open_
-    assert errors == []
+    """Open a page of the desk: ``show(wall, path, token, **options)``."""
+    async with opening(browser, (1366, 768)) as open_:
+        yield lambda wall, path, token=DESK_TOKEN, **options: open_(
+            f"{wall.base}{path}{f'#token={token}' if token else ''}", **options
+        )
 
 
 def alert_of(wall: Running, rule: str, call: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,48 +12,24 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, WebSocketRoute, async_playwright, expect
+from playwright.async_api import Browser, Page, WebSocketRoute, expect
 
 from dashboards.wall import house, hub
 from streams.events import Evidence
 from streams.heartbeat import DEAD_AFTER_S
 from streams.verdicts import Judgement, Snooze
-from tests.wall_screenshots import CHROMIUM_FLAGS, LongDay, chromium
+from tests.browser_tools import PATIENCE_MS, Open, needs_chromium, opening, state_is
+from tests.wall_screenshots import LongDay
 from tests.wall_script import Running, change, running_wall
 
-pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium: apt-get install chromium fonts-noto-cjk")
-
-#: Two loaded cores may take long; nothing here waits for a time to pass.
-PATIENCE_MS = 30_000
-expect.set_options(timeout=PATIENCE_MS)
-
-Open = Callable[..., Awaitable[Page]]
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        yield await playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+pytestmark = needs_chromium
 
 
 @pytest.fixture
 async def show(browser: Browser) -> AsyncIterator[Open]:
-    """Open an address on a screen; an error of the page's own fails the test."""
-    errors: list[str] = []
-
-    async def open_(address: str, width: int = 1920, height: int = 1080, **options: Any) -> Page:
-        page = await browser.new_page(viewport={"width": width, "height": height}, **options)
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        await page.goto(address)
-        return page
-
-    yield open_
-    assert errors == []
-
-
-async def state_is(page: Page, state: str) -> None:
-    await expect(page.locator("body")).to_have_attribute("data-state", state)
+    """Open an address on a television."""
+    async with opening(browser, (1920, 1080)) as open_:
+        yield open_
 
 
 async def until(page: Page, condition: str) -> None:

@@ -9,9 +9,9 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -19,7 +19,6 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from dashboards.wall import kafka_checkpoints, kafka_desk, kafka_records, kafka_source, pieces
 from dashboards.wall.boards import Board
-from dashboards.wall.desk import Audit
 from dashboards.wall.house import House
 from dashboards.wall.kafka_checkpoints import KafkaCheckpoints
 from dashboards.wall.kafka_desk import KafkaDesk
@@ -30,6 +29,7 @@ from dashboards.wall.pieces import BrokenError, Checkpoint
 from dashboards.wall.records import UnavailableError
 from dashboards.wall.source import Message
 from streams import alerts, verdicts
+from streams.audit import Audit
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.shell import topics
@@ -118,18 +118,25 @@ async def putting(settings: Settings) -> AsyncIterator[Put]:
         await producer.stop()
 
 
+Fed = TypeVar("Fed", Shelf, "Counting")
+
+
 @asynccontextmanager
-async def reading(settings: Settings, kind: str = KIND) -> AsyncIterator[Shelf]:
-    """A wall's source with a sink, live."""
-    shelf = Shelf()
-    task = asyncio.create_task(KafkaSource(settings, kind=kind).run(shelf))
+async def fed(source: KafkaSource, sink: Fed) -> AsyncIterator[Fed]:
+    """That sink on the source, live."""
+    task = asyncio.create_task(source.run(sink))
     try:
-        await until(lambda: shelf.is_live)
-        yield shelf
+        await until(lambda: sink.is_live)
+        yield sink
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+def reading(settings: Settings, kind: str = KIND) -> AbstractAsyncContextManager[Shelf]:
+    """A wall's source with a sink, live."""
+    return fed(KafkaSource(settings, kind=kind), Shelf())
 
 
 async def until(true: Callable[[], object]) -> None:
@@ -448,18 +455,9 @@ class Counting(House):
         return {kind: view for kind, view in board.snapshot().items() if kind != "status"}
 
 
-@asynccontextmanager
-async def housed(settings: Settings, kind: str = kafka_source.KIND) -> AsyncIterator[Counting]:
+def housed(settings: Settings, kind: str = kafka_source.KIND) -> AbstractAsyncContextManager[Counting]:
     """A wall's real fold on the topics, live; its screens are left out."""
-    house = Counting(settings)
-    task = asyncio.create_task(KafkaSource(settings, kind=kind).run(house))
-    try:
-        await until(lambda: house.is_live)
-        yield house
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    return fed(KafkaSource(settings, kind=kind), Counting(settings))
 
 
 async def test_the_real_wall_knows_the_same_after_a_restart(settings: Settings) -> None:

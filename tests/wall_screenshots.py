@@ -4,35 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import random
-import shutil
 import sys
 import time
 from pathlib import Path
 
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 
 from streams.alerts import AlertChange
 from streams.verdicts import Action, Judgement, Snooze
+from tests.browser_tools import launched, take
 from tests.wall_script import Floor, Running, change, running_wall
 
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 NAMES = {
     "101": "王芳", "102": "李强", "103": "张敏", "104": "刘洋", "105": "陈静", "106": "杨磊", "107": "赵丽",
     "108": "黄伟", "109": "周婷", "110": "吴昊", "111": "徐娟", "112": "孙浩",
 }  # fmt: skip
-
-
-def chromium() -> str | None:
-    """Where the browser is, if it is installed."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 class Morning:
@@ -312,13 +298,7 @@ async def _open(page: Page, wall: Running, state: str) -> None:
 
 
 async def _take(page: Page, folder: Path, name: str) -> None:
-    await page.wait_for_timeout(1500)
-    picture = folder / f"wall-{name}.png"
-    await page.screenshot(path=picture)
-    if squeeze := shutil.which("pngquant"):
-        tool = await asyncio.create_subprocess_exec(squeeze, "--force", "--ext", ".png", "--speed", "1", picture)
-        await tool.wait()
-    print(f"{picture}: {picture.stat().st_size // 1024} KiB")
+    await take(page, folder, f"wall-{name}", rest_ms=1500)
 
 
 async def _busy(page: Page, folder: Path) -> None:
@@ -399,8 +379,7 @@ async def _fill(floor: Floor, *, busy: bool) -> None:
 
 async def main(folder: Path) -> None:
     """All pictures."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+    async with launched() as browser:
         page = await browser.new_page(viewport={"width": 1920, "height": 1080})
         await page.add_init_script(
             "window.AudioContext = class { state = 'running'; async resume() {} };"
@@ -411,7 +390,6 @@ async def main(folder: Path) -> None:
         await _hall(page, folder)
         await _long_day(page, folder)
         await _quiet(page, folder)
-        await browser.close()
 
 
 if __name__ == "__main__":

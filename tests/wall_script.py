@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from streams.audit import Audit
 from dashboards.wall.records import UnavailableError
 from dashboards.wall.server import WallServer
 from dashboards.wall.source import Message, Sink, Topic
 from streams import alerts, events, heartbeat, verdicts
+from streams.audit import Audit
 from streams.core import CallState, step
 from streams.events import Tick
 from streams.rulebook import book

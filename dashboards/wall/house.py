@@ -288,9 +288,7 @@ class House:
         """Whether calls or alerts of it were seen, or a team has it; "" is all of them."""
         if not queue or any(queue in team.queues for team in self._settings.wall.teams.values()):
             return True
-        state = self.wall.freeze()
-        seen = (told.line.queue for told in state.told.values())
-        return queue in seen or any(known.newest.queue == queue for known in state.alerts.values())
+        return self.wall.knows_queue(queue)
 
     def snoozed(self) -> Set[tuple[str, str]]:
         """Rule and queue of each snooze in force."""

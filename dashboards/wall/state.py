@@ -383,6 +383,11 @@ class Wall:
         found = [card for i in alert_ids if (card := self.card(i)) and (self.show_trial or not card.trial)]
         return sorted(found, key=lambda card: (card.opened_at, card.id))
 
+    def knows_queue(self, queue: str) -> bool:
+        """Whether a call of the day or an alert of the last seven days was in it."""
+        called = (told.line.queue for told in self._floor.told.values())
+        return queue in called or any(known.newest.queue == queue for known in self._alerts.values())
+
     def call_lines(self, agent: str, sees: Callable[[Card], bool]) -> list[CallLine]:
         """The calls of the day in which this agent had a part, or whose phone rang for them; oldest first.
 

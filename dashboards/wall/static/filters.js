@@ -85,7 +85,7 @@ const age = (a, b) => b.opened_at - a.opened_at || (a.id < b.id ? -1 : 1);
 /** A rule on trial blames nobody: its alerts come after all others. */
 const rank = (card) => (card.trial ? WORST_FIRST.length : 0) + WORST_FIRST.indexOf(card.severity);
 /** What goes on now, what has happened and waits for a finding, what has one. */
-export const SECTIONS = ["now", "past", "decided"];
+const SECTIONS = ["now", "past", "decided"];
 export const sectionOf = (card) => (findingOf(card) !== "open" ? "decided" : isNow(card) ? "now" : "past");
 /** What goes on becomes worse with time, so the oldest comes first; of what is past, the newest. */
 const urgency = (a, b) => SECTIONS.indexOf(sectionOf(a)) - SECTIONS.indexOf(sectionOf(b)) || rank(a) - rank(b)

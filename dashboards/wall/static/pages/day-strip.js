@@ -8,6 +8,7 @@ import { timeOfDay, words } from "../words.js";
 import { path } from "./parts.js";
 import { clusters } from "./signs.js";
 import { duration, pageWords } from "./page-words.js";
+import { Width } from "./width.js";
 
 const HEIGHT = 96;
 const LANE = [34, 30];
@@ -23,9 +24,7 @@ function hoursAround(calls, now) {
 }
 
 export class DayStrip {
-  #width = 0;
-  #box = null;
-  #observer = null;
+  #width = new Width(() => this.changed());
   #pointed = null;
 
   /** `changed()`: draw again. `go(path)`: to the page of a call. */
@@ -36,7 +35,7 @@ export class DayStrip {
   template(calls, alerts, now, zone) {
     const text = pageWords();
     const [from, until] = hoursAround(calls, now);
-    const room = (this.#width || 900) - 2 * SIDE;
+    const room = (this.#width.px || 900) - 2 * SIDE;
     const x = (at) => SIDE + ((at - from) / (until - from)) * room;
     const told = text.dayStripOf(calls.length, timeOfDay(from, zone).slice(0, 5), timeOfDay(until, zone).slice(0, 5));
     return html`
@@ -53,25 +52,13 @@ export class DayStrip {
       </figure>`;
   }
 
+  /** After each drawing: keep to the width that there is. */
   attach(root) {
-    const box = root.querySelector(".strip .chart");
-    if (box === this.#box) return;
-    this.#observer?.disconnect();
-    this.#box = box;
-    if (!box) return;
-    this.#observer = new ResizeObserver(([entry]) => this.#resize(Math.floor(entry.contentRect.width)));
-    this.#observer.observe(box);
+    this.#width.watch(root.querySelector(".strip .chart"));
   }
 
   close() {
-    this.#observer?.disconnect();
-    this.#box = null;
-  }
-
-  #resize(width) {
-    if (!width || width === this.#width) return;
-    this.#width = width;
-    this.changed();
+    this.#width.close();
   }
 
   #point(call) {

@@ -9,6 +9,7 @@ import { path, whoIn } from "./parts.js";
 import { duration, pageWords } from "./page-words.js";
 import { LEFT, RIGHT, Scale, talkPath } from "./scale.js";
 import { clusters } from "./signs.js";
+import { Width } from "./width.js";
 
 const SIGN = 20;
 const ROWS = { alerts: [4, 24], phases: [34, 34], customer: [76, 22], agent: [102, 22], axis: [130, 24] };
@@ -31,10 +32,8 @@ let made = 0;
 
 export class Timeline {
   #id = `timeline-${++made}`;
-  #width = 0;
+  #width = new Width(() => this.changed());
   #cursor = null; // the moment pointed at
-  #observer = null;
-  #box = null;
   #last = null;
 
   /** `changed()`: draw again. `seek(at)`: show what was said then. `go(path)`: to another page. */
@@ -45,7 +44,7 @@ export class Timeline {
   /** The picture of a LiveCall, with the alert of that page marked. */
   template(call, now, zone, { alerts = call.page.alerts ?? [], mine = "", legend = true } = {}) {
     const end = call.end(now);
-    const scale = new Scale(call.page.began_at, end, this.#width || 900, call.running);
+    const scale = new Scale(call.page.began_at, end, this.#width.px || 900, call.running);
     this.#last = { call, now, zone, scale, end, alerts };
     const text = pageWords();
     const silent = call.lines.length === 0;
@@ -76,24 +75,11 @@ export class Timeline {
 
   /** After each drawing: keep to the width that there is. */
   attach(root) {
-    const box = root.querySelector(".timeline .chart");
-    if (box === this.#box) return;
-    this.#observer?.disconnect();
-    this.#box = box;
-    if (!box) return;
-    this.#observer = new ResizeObserver(([entry]) => this.#resize(Math.floor(entry.contentRect.width)));
-    this.#observer.observe(box);
+    this.#width.watch(root.querySelector(".timeline .chart"));
   }
 
   close() {
-    this.#observer?.disconnect();
-    this.#box = null;
-  }
-
-  #resize(width) {
-    if (!width || width === this.#width) return;
-    this.#width = width;
-    this.changed();
+    this.#width.close();
   }
 
   // drawing
