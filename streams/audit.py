@@ -10,8 +10,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-#: What was opened, followed, looked for, or taken out.
-Opened = Literal["alert", "call", "agent", "lines", "find", "figures", "record"]
+#: What was opened, followed, looked for, or taken out; ``forget``: deleted on request, ``reads``: who read what.
+Opened = Literal["alert", "call", "agent", "lines", "find", "figures", "record", "forget", "reads"]
 
 
 class Audit(Struct, frozen=True, kw_only=True):

@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
+import time
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from msgspec.structs import replace
+from sqlalchemy import Row, Table, delete, func, select
 
+from streams import alerts as alerting
+from streams import audit
+from streams.alerts import AlertChange, Clause, alert_id
 from streams.archive import past
-from streams.archive.schema import calls, records
+from streams.archive.schema import (
+    alerts,
+    calls,
+    days,
+    forgotten,
+    judgements,
+    parts,
+    progress,
+    reads,
+    records,
+    words,
+)
+from streams.archive.status import status
 from streams.archive.store import Store
-from streams.events import Event
+from streams.archive.taking import LOST_AFTER_S, TakenOverError, Taking, Topic
+from streams.core import SILENT_S
+from streams.events import (
+    AgentRinging,
+    AnyEvent,
+    CallAnswered,
+    CallEnded,
+    CallOffered,
+    Event,
+    Transcript,
+    render,
+)
 from streams.replay import read_record
-from tests.archive_tools import Log, taken
+from streams.settings import Settings
+from streams.verdicts import Judgement
+from tests.archive_tools import CLUSTER, KEY, Log, taken
+from tests.archivist_tools import whole
 
 SPEECH = Path(__file__).parent / "traces/speech"
 
@@ -32,3 +65,268 @@ def test_a_call_is_kept_whole_in_whatever_pieces_it_comes(store: Store, batch: i
         assert (row.state, row.agent, row.transfers) == ("ended", "8030", 1)
         assert connection.scalar(select(func.count()).select_from(records)) == 1
         assert past.lines(connection, "escalation")[0].text.startswith("您好")
+
+
+# ------------------------------------------------------------------------------------------- what may come
+
+CALL = "c-1"
+T = 1_795_140_000.0  # 2026-11-20, 12:40 in Shanghai
+
+
+def plain(call: str = CALL, at: float = T, agent: str = "8001") -> list[AnyEvent]:
+    """::
+
+    0 offered   2 rings   5 answered   20 heard   30 ended
+    """
+    return [
+        CallOffered(call=call, at=at, caller="13812345678", queue="vip"),
+        AgentRinging(call=call, at=at + 2, agent=agent),
+        CallAnswered(call=call, at=at + 5, agent=agent),
+        heard("您好", at + 20, call),
+        CallEnded(call=call, at=at + 30, by="customer"),
+    ]
+
+
+def heard(text: str, at: float, call: str = CALL) -> Transcript:
+    return Transcript(call=call, at=at, role="agent", text=text, start=at - 1, end=at, final=True, through=at)
+
+
+def change(state: str, at: float, call: str = CALL, occurrence: int = 1, severity: str = "warning") -> AlertChange:
+    return AlertChange(
+        id=alert_id(call, "pace", occurrence),
+        rule="pace",
+        severity=severity,  # type: ignore[arg-type]
+        state=state,  # type: ignore[arg-type]
+        call=call,
+        agent="8001",
+        queue="vip",
+        at=at,
+        title="t",
+        says=f"{state} {severity}",
+        clause=Clause(manual="m", section="1"),
+        rulebook="v1",
+    )
+
+
+def judgement(n: int, action: str, at: float, call: str = CALL) -> Judgement:
+    alert = alert_id(call, "pace", 1)
+    return Judgement(id=f"j{n}", alert=alert, call=call, rule="pace", action=action, by="li", by_name="L", at=at)  # type: ignore[arg-type]
+
+
+def one(store: Store, call: str = CALL) -> Row[Any]:
+    with store.reading() as connection:
+        return connection.execute(select(calls).where(calls.c.id == call)).one()
+
+
+def numbers(store: Store, *tables: Table) -> list[int]:
+    with store.reading() as connection:
+        return [connection.scalar(select(func.count()).select_from(table)) or 0 for table in tables]
+
+
+def test_a_verdict_before_its_alert_counts_once_that_has_come(store: Store) -> None:
+    log = Log().verdicts([judgement(1, "resolved", T + 9)])
+    taken(store, log.messages)
+    assert numbers(store, alerts, judgements) == [0, 1]
+    taken(store, log.alerts([change("opened", T)]).messages[1:])
+    with store.reading() as connection:
+        assert connection.execute(select(alerts.c.finding, alerts.c.decided_at)).one() == ("true", T + 9)
+
+
+def test_an_alert_of_an_unknown_call_is_kept_and_told_of(store: Store) -> None:
+    taken(store, Log().alerts([change("opened", T)]).messages)
+    assert numbers(store, alerts, calls) == [1, 0]
+    found = status(store, Settings())
+    assert (found.alerts, found.unknown) == (1, int(time.time() - T > 86_400))
+
+
+@pytest.mark.parametrize("again", [[0], [1], [0, 1], [1, 0]])
+def test_changes_that_come_again_at_other_offsets_change_nothing(store: Store, again: list[int]) -> None:
+    told = [change("opened", T), change("raised", T + 5, severity="critical"), change("cleared", T + 9)]
+    log = Log().alerts(told)
+    taken(store, log.messages)
+    before = whole(store)["alerts"], changed(store)
+    taken(store, log.alerts([told[n] for n in again]).messages[3:])
+    assert (whole(store)["alerts"], changed(store)) == before
+    with store.reading() as connection:
+        assert [each.state for each in past.alert(connection, told[0].id)] == ["opened", "raised", "cleared"]
+
+
+def changed(store: Store) -> dict[str, int]:
+    with store.reading() as connection:
+        return {row.day: row.changed for row in connection.execute(select(days.c.day, days.c.changed))}
+
+
+@pytest.mark.parametrize("batch", [1, 3, 1000])
+def test_everything_again_in_other_pieces_doubles_nothing(store: Store, batch: int) -> None:
+    """Calls that have ended, and one that goes on: its longer pieces are not overwritten by shorter ones."""
+    log = Log().calls(plain()).calls(plain("c-2", T + 7)[:4]).alerts([change("opened", T)])
+    log.verdicts([judgement(1, "resolved", T + 9)])
+    taken(store, log.messages, batch=4)
+    before = whole(store)
+    with store.writing() as connection:
+        connection.execute(delete(progress))
+    taken(store, log.messages, batch)
+    assert whole(store) == before
+    taken(store, log.calls([CallEnded(call="c-2", at=T + 60, by="system")]).messages[-1:])
+    assert one(store, "c-2").duration_s == 53
+
+
+@pytest.mark.parametrize("late_s", [0.5, 4.9, 300.0])
+def test_words_after_the_end_are_put_into_their_call(store: Store, late_s: float) -> None:
+    log = Log().calls(plain())
+    taken(store, log.messages)
+    said = heard("再见", T + 29)
+    log.add("calls", CALL.encode(), render(said), T + 30 + late_s)
+    taken(store, log.messages[5:])
+    with store.reading() as connection:
+        assert [line.text for line in past.lines(connection, CALL)] == ["您好", "再见"]
+    assert one(store).duration_s == 30
+    assert numbers(store, records) == [1]
+
+
+def test_events_that_come_out_of_order_give_the_same_call(store: Store) -> None:
+    offered, rings, answered, said, ended = plain()
+    taken(store, Log().calls([offered, answered, rings, said, ended]).messages, batch=1)
+    found = one(store)
+    assert (found.answered_at, found.agent, found.talk_s, found.state) == (T + 5, "8001", 25, "ended")
+
+
+def test_a_clock_that_jumps_back_costs_no_event_and_no_end(store: Store) -> None:
+    """The sender's clock is set back by an hour in mid-call."""
+    events = plain()
+    back = [replace(event, at=event.at - 3600) for event in events[3:]]
+    log = Log().calls(events[:3])
+    for event in back:
+        log.add("calls", CALL.encode(), render(event), T + 30)
+    taken(store, log.messages)
+    with store.reading() as connection:
+        assert len(past.record(connection, CALL)) == 5
+    found = one(store)
+    assert found.state == "ended"
+    assert 0 <= found.duration_s < 60
+
+
+@pytest.mark.parametrize(("ahead_s", "is_taken"), [(59.9, True), (60.1, False)])
+def test_the_future_is_refused_as_the_detector_does(store: Store, ahead_s: float, is_taken: bool) -> None:
+    log = Log()
+    log.add("calls", CALL.encode(), render(plain()[0]), T - ahead_s)
+    log.add("alerts", CALL.encode(), alerting.render(change("opened", T)), T - ahead_s)
+    [took] = taken(store, log.messages)
+    assert numbers(store, calls, alerts) == [is_taken, is_taken]
+    assert took.unreadable == ({} if is_taken else {"calls": 1, "alerts": 1})
+
+
+def test_a_call_that_never_ends_is_closed_after_its_silence_and_opened_again_by_what_comes(store: Store) -> None:
+    log = Log().calls(plain()[:4])
+    taken(store, log.messages)
+    taking = Taking(store, KEY, 60)
+    assert taking.close_lost(T + 20 + LOST_AFTER_S) == 0
+    assert one(store).state == "up"
+    assert taking.close_lost(T + 20.1 + LOST_AFTER_S) == 1
+    found = one(store)
+    assert (found.state, found.agent, found.answered_at) == ("lost", "8001", T + 5)
+    assert found.ended_at <= T + 20 + SILENT_S
+    assert taking.close_lost(T + 1e6) == 0
+    taken(store, log.calls([CallEnded(call=CALL, at=T + 30, by="system")], late_s=9e4).messages[4:])
+    assert (one(store).state, one(store).duration_s) == ("ended", 30)
+
+
+def test_an_end_without_a_call_is_nobodys_call(store: Store) -> None:
+    [took] = taken(store, Log().calls([CallEnded(call=CALL, at=T, by="system")]).messages)
+    assert not took.unreadable
+    assert (one(store).state, numbers(store, parts, words)) == ("lost", [0, 0])
+    assert Taking(store, KEY, 60).close_lost(T + 1e6) == 0
+
+
+def test_both_days_are_told_when_a_call_moves_to_another_one(store: Store) -> None:
+    """An event that happened before midnight is logged after one that happened later."""
+    midnight = datetime(2026, 11, 20, tzinfo=store.zone).timestamp()
+    first, *rest = plain(at=midnight - 1)
+    log = Log().calls([rest[0]])
+    taken(store, log.messages)
+    assert one(store).day == "2026-11-20"
+    before = changed(store)
+    taken(store, log.calls([first, *rest[1:]]).messages[1:])
+    assert one(store).day == "2026-11-19"
+    assert all(changed(store)[day] > before.get(day, 0) for day in ("2026-11-19", "2026-11-20"))
+
+
+def test_a_call_with_thousands_of_events_is_one_call(store: Store) -> None:
+    first, rings, answered, _, ended = plain()
+    many = [heard(f"第{n}句", T + 5 + n / 200) for n in range(5000)]
+    taken(store, Log().calls([first, rings, answered, *many, ended]).messages, batch=400)
+    assert numbers(store, records, calls) == [1, 1]
+    with store.reading() as connection:
+        assert len(past.record(connection, CALL)) == 5004
+        assert len(past.lines(connection, CALL)) == 5000
+
+
+@pytest.mark.parametrize("topic", ["calls", "alerts", "verdicts", "audit"])
+@pytest.mark.parametrize("value", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"type":"call.offered"}', b"x" * 70_000])
+def test_what_cannot_be_read_is_counted_and_stops_nothing(store: Store, topic: Topic, value: bytes) -> None:
+    log = Log()
+    log.add(topic, CALL.encode(), value, T)
+    [took] = taken(store, log.calls(plain()).messages)
+    assert took.unreadable == {topic: 1}
+    assert one(store).state == "ended"
+
+
+def test_what_one_of_the_stores_would_refuse_is_refused_for_both(store: Store) -> None:
+    """PostgreSQL takes no NUL, no name beyond its column, no index entry beyond 2.7 kB; SQLite takes all of it."""
+    log = Log()
+    nul = replace(plain()[0], queue="v\x00ip")
+    log.add("calls", CALL.encode(), render(nul), T)
+    log.calls([CallEnded(call=CALL, at=T + 5, by="system", cause="bu\x00sy")])
+    long = replace(plain("c-2")[0], queue="q" * 3000)
+    log.calls([long])
+    log.calls(
+        [replace(plain("c-3")[0], extra={"customer_key": "k" * 300}), CallEnded(call="c-3", at=T + 1, by="system")]
+    )
+    log.alerts([replace(change("opened", T), id="x" * 65), replace(change("opened", T), queue="q" * 257)])
+    log.verdicts([replace(judgement(1, "resolved", T), id="j" * 65)])
+    [took] = taken(store, log.messages)
+    assert took.unreadable == {"calls": 1, "alerts": 2, "verdicts": 1}
+    assert (one(store).queue, one(store).cause) == ("vip", "busy")
+    assert len(one(store, "c-3").caller_key) == 16
+    assert numbers(store, alerts, judgements) == [0, 0]
+
+
+def test_who_read_what_is_kept_whatever_the_walls_clock_says(store: Store) -> None:
+    seen = audit.Audit(by="li", role="manager", what="call", id=CALL, at=T + 9e5)
+    log = Log()
+    log.add("audit", b"li", audit.render(seen), T)
+    taken(store, log.messages)
+    with store.reading() as connection:
+        assert connection.execute(select(reads.c.by, reads.c.at)).one() == ("li", T)
+
+
+def test_a_number_is_masked_even_where_somebody_else_has_given_its_key(store: Store) -> None:
+    offered = replace(plain()[0], extra={"customer_key": "k1"})
+    taken(store, Log().calls([offered]).messages)
+    with store.reading() as connection:
+        [found] = past.record(connection, CALL)
+    assert isinstance(found, CallOffered)
+    assert (found.caller, found.extra["customer_key"]) == ("138****5678", "k1")
+
+
+def test_nothing_comes_back_of_a_call_that_was_forgotten(store: Store) -> None:
+    with store.writing() as connection:
+        connection.execute(forgotten.insert().values(call=CALL, at=T))
+    log = Log().calls(plain()).calls(plain("c-2")).alerts([change("opened", T), change("opened", T, "c-2")])
+    log.verdicts([judgement(1, "resolved", T), judgement(2, "resolved", T, "c-2")])
+    taken(store, log.messages, batch=3)
+    with store.reading() as connection:
+        assert list(connection.scalars(select(calls.c.id))) == ["c-2"]
+        assert list(connection.scalars(select(alerts.c.call))) == ["c-2"]
+        assert list(connection.scalars(select(judgements.c.call))) == ["c-2"]
+
+
+def test_who_is_not_where_the_store_is_must_not_write(store: Store) -> None:
+    messages = Log().calls(plain()).messages
+    taken(store, messages)
+    place = (messages[0].topic, messages[0].partition)
+    before = whole(store)
+    for was in ({}, {place: 3}, {place: 5, ("calls", 99): 1}):
+        with pytest.raises(TakenOverError, match="another archivist"):
+            Taking(store, KEY, 60).take(CLUSTER, messages[:1], was, {place: 9})
+    assert whole(store) == before

@@ -21,8 +21,11 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    column,
     false,
+    table,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 
 metadata = MetaData(
     naming_convention={
@@ -90,6 +93,7 @@ parts = Table(
     Column("talk_s", Double, nullable=False),
     Column("held_s", Double, nullable=False),
     Index("ix_parts_agent_call_no", "agent", "call_no"),
+    Index("ix_parts_name_call_no", "name", "call_no"),
 )
 
 #: The record itself, in pieces as it came: zlib over NDJSON, each event with its ``seq`` and ``logged_at``. A piece
@@ -170,7 +174,8 @@ reads = Table(
     Column("of", Text, nullable=False),
 )
 
-#: Calls that were deleted on request: what comes of them afterwards is not stored.
+#: Calls that were deleted on request: what comes of them afterwards is not stored. And alerts about several calls of
+#: which none is left: what comes of them from before ``at``.
 forgotten = Table(
     "forgotten",
     metadata,
@@ -188,7 +193,8 @@ progress = Table(
     Column("next", BigInteger, nullable=False),
 )
 
-#: Of each day: how often it has changed, and up to which change its Parquet files were written.
+#: Of each day: how often it has changed, up to which change its Parquet files were written, and up to which it was seen
+#: to hold no words any more (``keeping``).
 days = Table(
     "days",
     metadata,
@@ -197,4 +203,31 @@ days = Table(
     Column("changed_at", Double, nullable=False),
     Column("written", BigInteger, nullable=False, server_default="0"),
     Column("written_at", Double),
+    Column("wordless", BigInteger, nullable=False, server_default="0"),
 )
+
+#: Where retention is: ``words``: the day whose words are being removed, ``changed`` as it was when that began, ``of``
+#: what (``calls``, then ``alerts``), after which number or id. ``comments``: up to which day those were looked through.
+keeping = Table(
+    "keeping",
+    metadata,
+    Column("what", String(16), primary_key=True),
+    Column("day", String(10), nullable=False),
+    Column("changed", BigInteger, nullable=False, server_default="0"),
+    Column("of", String(16), nullable=False, server_default=""),
+    Column("after", String(64), nullable=False, server_default=""),
+)
+
+#: By what the words of a call are found (``grams.of``). SQLite: four bytes each, big end first, and ``grams_fts`` over
+#: them; PostgreSQL: an array with an index of its own.
+grams = Table(
+    "grams",
+    metadata,
+    _call_no(is_key=True),
+    Column("grams", LargeBinary().with_variant(ARRAY(Integer), "postgresql"), nullable=False),
+    Index("ix_grams_grams", "grams", postgresql_using="gin").ddl_if(dialect="postgresql"),
+)
+
+#: SQLite's full-text index (FTS5): a call's number, and its grams as words of eight hexadecimal digits. It keeps no
+#: text: what is to be taken out must be said again. A command to it goes into the column of its own name.
+grams_fts = table("grams_fts", column("rowid", Integer), column("grams", Text), column("grams_fts", Text))

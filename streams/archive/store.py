@@ -16,7 +16,15 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import URL, Column, Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    SQLAlchemyError,
+    StatementError,
+)
 from sqlalchemy.pool import NullPool, QueuePool
 
 from streams.settings import Settings
@@ -26,6 +34,8 @@ from streams.shell.running import make_private
 BUSY_S = 5.0
 #: An answer of a server is waited for this long, seconds.
 CONNECT_S = 5
+#: A server that has vanished without a word (a cable, a power cut) is given up after half a minute.
+_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
 #: So many values go into one question at a time (SQLite takes 32,766, PostgreSQL 65,535).
 MANY = 5000
 
@@ -35,7 +45,23 @@ class StoreError(Exception):
 
 
 class DownError(StoreError):
-    """It cannot do it now: it is full, locked, gone or not reached. The same may work later."""
+    """It cannot do it now: it is full, locked, gone or not reached. The same may work later.
+
+    ``brief``: the same in two words, for a heartbeat.
+    """
+
+    def __init__(self, text: str, brief: str = "in trouble") -> None:
+        """``text`` says why and the mend."""
+        super().__init__(text)
+        self.brief = brief
+
+
+class ConflictError(DownError):
+    """Somebody else's transaction was in the way (PostgreSQL): the same can be done anew at once."""
+
+
+class RefusedError(StoreError):
+    """It will never take that: what was given cannot be stored, now or later."""
 
 
 class Store:
@@ -74,7 +100,7 @@ class Store:
                     connection.exec_driver_sql("COMMIT")
                     connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         except OSError as error:
-            raise DownError(f"the store {self.where} cannot be made: {error.strerror}") from None
+            raise DownError(f"the store {self.where} cannot be made: {error.strerror}", "not to be made") from None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -128,10 +154,21 @@ class Store:
             inode = self._file.stat().st_ino
         except OSError:
             self.close()
-            raise DownError(f"the store {self.where} is not there (`sansheng archive` makes it)") from None
+            text = (
+                f"the store {self.where} is not there: put it back; `sansheng archive` makes an empty one at its start"
+            )
+            raise DownError(text, "gone") from None
         if self._inode not in (None, inode):
             self.close()
         self._inode = inode
+
+    def _has_no_room(self) -> bool:
+        """SQLite cannot always tell why its disk takes nothing."""
+        try:
+            disk = os.statvfs(self._file.parent) if self._file else None
+        except OSError:
+            return False
+        return disk is not None and disk.f_bavail * disk.f_frsize < _ROOM
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -139,37 +176,58 @@ class Store:
         try:
             yield
         except DBAPIError as error:
-            raise _error(self.where, error) from None
+            raise _error(self.where, error, is_full=self._has_no_room()) from None
+        except StatementError as error:  # a value of the wrong type
+            raise RefusedError(f"the store {self.where} refuses a value: {type(error.orig).__name__}") from None
         except SQLAlchemyError as error:
             raise DownError(f"the store {self.where}: {type(error).__name__}: {str(error).splitlines()[0]}") from None
 
 
-#: What the drivers say, and what that means.
+_WAITS = "what comes meanwhile waits in Kafka, for a week"
+_RIGHTS = "mend its owner or rights"
+_START = "start PostgreSQL, or mend archive.url"
+#: What the drivers say, what that is in two words, and the mend.
 _MEANING = (
-    ("full", "is full: make room; what comes meanwhile waits in Kafka, for a week"),
-    ("no space left", "is full: make room; what comes meanwhile waits in Kafka, for a week"),
-    ("locked", "is locked by another program: end it; what comes meanwhile waits in Kafka"),
-    ("readonly", "cannot be written: mend its owner or rights"),
-    ("read-only", "cannot be written: mend its owner or rights"),
-    ("unable to open", "cannot be opened: mend its path, owner or rights"),
-    ("malformed", "is damaged: put a backup in its place, or move it away and have Kafka's week read again"),
-    ("not a database", "is no SQLite database: mend archive.url, or move that file away"),
-    ("no such table", "holds no tables yet: `sansheng archive migrate`, or let `sansheng archive` make them"),
-    ("does not exist", "is not there as it should be: `sansheng archive migrate`"),
-    ("password authentication", "refuses the password of archive.url"),
-    ("connection", "cannot be reached: start PostgreSQL, or mend archive.url"),
-    ("server closed", "has gone: start PostgreSQL"),
-    ("terminating", "has gone: start PostgreSQL"),
+    ("full", "full", f"is full: make room; {_WAITS}"),
+    ("no space left", "full", f"is full: make room; {_WAITS}"),
+    ("locked", "locked", f"is locked by another program: end it; {_WAITS}"),
+    ("lock timeout", "locked", f"is locked by another program: end it; {_WAITS}"),
+    ("readonly", "not writable", f"cannot be written: {_RIGHTS}"),
+    ("read-only", "not writable", f"cannot be written: {_RIGHTS}"),
+    ("permission denied", "not writable", f"cannot be written: {_RIGHTS}"),
+    ("unable to open", "not to be opened", f"cannot be opened: mend its path, {_RIGHTS}"),
+    ("disk i/o error", "full or broken", "cannot be written: its disk is full, over a quota, or broken"),
+    ("malformed", "damaged", "is damaged: put a backup in its place, or move it away and have Kafka's week read again"),
+    ("not a database", "damaged", "is no SQLite database: mend archive.url, or move that file away"),
+    ("no such table", "without tables", "holds no tables yet: `sansheng archive migrate`, or start `sansheng archive`"),
+    ("does not exist", "without tables", "is not there as it should be: `sansheng archive migrate`"),
+    ("password authentication", "closed to us", "refuses the password of archive.url"),
+    ("connection", "not reached", f"cannot be reached: {_START}"),
+    ("server closed", "not reached", f"has gone: {_START}"),
+    ("terminating", "not reached", f"has gone: {_START}"),
 )
+#: A disk with less room, bytes, is full.
+_ROOM = 1 << 20
+#: PostgreSQL's: two transactions wanted the same (serialization, deadlock), or made the same row.
+_CONFLICTS = ("40001", "40P01", "23505")
+#: PostgreSQL's: a value that is too large for an index.
+_TOO_LARGE = "54000"
 
 
-def _error(where: str, error: DBAPIError) -> StoreError:
+def _error(where: str, error: DBAPIError, *, is_full: bool = False) -> StoreError:
     """Never with the statement or its values, which hold what people said."""
-    said = str(error.orig).splitlines()[0] if error.orig and str(error.orig) else type(error).__name__
-    meaning = next((text for sign, text in _MEANING if sign in said.lower()), None)
-    if meaning:
-        return DownError(f"the store {where} {meaning}")
-    return DownError(f"the store {where} refused: {type(error.orig).__name__}")
+    kind = type(error.orig).__name__
+    state = getattr(error.orig, "sqlstate", None)
+    if state in _CONFLICTS:
+        return ConflictError(f"the store {where} was being changed by somebody else: {kind}", "busy")
+    if isinstance(error, DataError | IntegrityError) or state == _TOO_LARGE:
+        return RefusedError(f"the store {where} refuses a value: {kind}")
+    said = str(error.orig).splitlines()[0].lower() if error.orig and str(error.orig) else ""
+    said = "full" if is_full and "i/o error" in said else said
+    for sign, brief, meaning in _MEANING:
+        if sign in said:
+            return DownError(f"the store {where} {meaning}", brief)
+    return DownError(f"the store {where} refused: {kind}")
 
 
 def _url(text: str) -> URL:
@@ -194,7 +252,7 @@ def _engine(url: URL) -> Engine:
             poolclass=QueuePool,
             pool_size=4,
             pool_pre_ping=True,
-            connect_args={"connect_timeout": CONNECT_S, "options": "-c lock_timeout=5000"},
+            connect_args={"connect_timeout": CONNECT_S, "options": "-c lock_timeout=5000", **_ALIVE},
             isolation_level="REPEATABLE READ",
         )
     engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_S, "check_same_thread": False})

@@ -7,6 +7,7 @@ of a message; knows no Kafka. Text is masked here once more: not every source of
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -17,7 +18,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from streams import alerts as alerting
 from streams import audit, verdicts
 from streams.alerts import SEVERITIES, AlertChange
-from streams.archive import past
+from streams.archive import past, quoted, search
 from streams.archive.facts import Facts, facts
 from streams.archive.schema import (
     alerts,
@@ -44,6 +45,8 @@ TOPICS: tuple[Topic, ...] = ("calls", "alerts", "verdicts", "audit")
 
 #: A call is lost this long after it should have been, seconds: the detector's own end of it comes first.
 LOST_AFTER_S = SILENT_S + 120.0
+#: So many lost calls are closed in one transaction.
+LOST_AT_ONCE = 1000
 _CLOSING = frozenset({"cleared", "resolved", "false_alarm"})
 
 
@@ -92,13 +95,13 @@ class Taking:
             return {(topic, partition): at for topic, partition, at in connection.execute(asked)}
 
     def take(self, cluster: str, messages: Sequence[Message], was: Offsets, now: Offsets) -> Took:
-        """Store a batch, which leads from the offsets ``was`` to ``now``; a partition not in ``was`` is new.
+        """Store a batch, which leads from the offsets ``was`` (all that there are) to ``now`` (those that change).
 
         Raises TakenOverError where the store is elsewhere, DownError where it cannot be written: nothing is stored.
         """
         batch = _Batch(messages, self._key, self._ahead_s)
         with self._store.writing() as connection:
-            _advance(connection, cluster, was, now)
+            _advance(self._store, connection, cluster, was, now)
             writer = Writer(self._store, connection)
             ended = writer.calls(batch.calls)
             writer.alerts(batch.alerts)
@@ -115,31 +118,33 @@ class Taking:
         To be asked only when everything logged so far has been taken. Raises DownError.
         """
         silent = (calls.c.state == "up") & (calls.c.heard_at < now - LOST_AFTER_S)
+        asked = select(calls.c.id, calls.c.no, calls.c.day).where(silent).order_by(calls.c.no).limit(LOST_AT_ONCE)
         with self._store.writing() as connection:
-            found = list(connection.execute(select(calls.c.id, calls.c.no, calls.c.day).where(silent).limit(1000)))
+            found = {row.no: (row.id, row.day) for row in connection.execute(asked)}
             writer = Writer(self._store, connection)
-            writer.derive({row.no: (row.id, row.day) for row in found}, now)
+            writer.derive(found, now)
             writer.settle(now)
         return len(found)
 
 
-def _advance(connection: Connection, cluster: str, was: Offsets, now: Offsets) -> None:
-    """Compare and set: who is not where the store is must not write."""
-    for (topic, partition), at in now.items():
-        before = was.get((topic, partition))
-        place = (progress.c.cluster == cluster) & (progress.c.topic == topic) & (progress.c.partition == partition)
-        stored = connection.scalar(select(progress.c.next).where(place))
-        if stored != before:
+def _advance(store: Store, connection: Connection, cluster: str, was: Offsets, now: Offsets) -> None:
+    """Compare and set: who is not where the store is must not write. All places are compared, and locked where others
+    could write meanwhile (PostgreSQL), so of two archivists exactly one finds out.
+    """
+    asked = select(progress.c.topic, progress.c.partition, progress.c.next).where(progress.c.cluster == cluster)
+    stored = {(topic, partition): at for topic, partition, at in connection.execute(asked.with_for_update())}
+    for place in sorted({**stored, **was}):
+        if stored.get(place) != was.get(place):
             raise TakenOverError(
-                f"another archivist has written {topic} {partition} up to {stored}, and not up to {before}: "
-                "run one on each store"
+                f"another archivist has written {place[0]} {place[1]} up to {stored.get(place)}, and not up to "
+                f"{was.get(place)}: run one on each store"
             )
-        if before is None:
-            connection.execute(insert(progress).values(cluster=cluster, topic=topic, partition=partition, next=at))
-        elif at != before:
-            changed = connection.execute(update(progress).where(place & (progress.c.next == before)).values(next=at))
-            if changed.rowcount != 1:
-                raise TakenOverError(f"another archivist writes {topic} {partition} just now: run one on each store")
+    rows = [
+        {"cluster": cluster, "topic": topic, "partition": partition, "next": at}
+        for (topic, partition), at in now.items()
+        if stored.get((topic, partition)) != at
+    ]
+    store.upsert(connection, progress, rows)
 
 
 # ------------------------------------------------------------------------------------------- reading messages
@@ -166,30 +171,42 @@ class _Batch:
     def _call(self, message: Message) -> None:
         if message.key.startswith(b"~"):
             return  # heartbeats; no call's id begins so
-        event = parse(message.value)
+        event = parse(_plain(message.value))
         if event.call.encode() != message.key or event.at > message.logged_at + self._ahead_s:
             raise ValueError("the detector refused it too")
+        if isinstance(event, CallOffered) and len(event.queue or "") > _NAME:
+            raise ValueError("a queue's name that no index takes")
         if not isinstance(event, Tick):  # wakes are made anew by every replay
             event = replace(kept(event, self._key), seq=message.offset, logged_at=message.logged_at)
             self.calls.setdefault(event.call, []).append(event)
 
     def _alert(self, message: Message) -> None:
-        change = alerting.parse(message.value)
+        change = alerting.parse(_plain(message.value))
+        self._look(message, change.call, change.at)
+        _fit(change.id, change.rulebook, most=_ID)
+        _fit(change.call, change.rule, change.agent or "", change.queue or "", most=_NAME)
         self.alerts.setdefault(change.id, []).append(change)
 
     def _verdict(self, message: Message) -> None:
-        verdict = verdicts.parse(message.value)
+        verdict = verdicts.parse(_plain(message.value))
+        self._look(message, verdicts.key_of(verdict), verdict.at)
+        _fit(verdict.id, most=_ID)
         if isinstance(verdict, Judgement):
+            _fit(verdict.alert, most=_ID)
+            _fit(verdict.call, most=_NAME)
             self.judgements.append((verdict, message))
         else:
             self.snoozes.append({"id": verdict.id, "at": verdict.at, "snooze": msgspec.to_builtins(verdict)})
 
     def _read(self, message: Message) -> None:
-        entry = audit.parse(message.value)
+        entry = audit.parse(_plain(message.value))
+        _fit(entry.role, most=_ROLE)
         self.reads.append(
             {
                 "id": f"{message.partition}:{message.offset}:{message.logged_at:.3f}",
-                "at": entry.at,
+                "at": min(
+                    max(0.0, entry.at), message.logged_at
+                ),  # an entry is kept whatever the clock of its wall says
                 "by": entry.by,
                 "role": entry.role,
                 "what": entry.what,
@@ -197,14 +214,41 @@ class _Batch:
             }
         )
 
+    def _look(self, message: Message, key: str, at: float) -> None:
+        """As the wall does: what has another key came past its partition's order; nothing lies in the future."""
+        if key.encode() != message.key:
+            raise ValueError("the message has another key")
+        if not 0 <= at <= message.logged_at + self._ahead_s:
+            raise ValueError("not a time of this log")
+
+
+#: The lengths of columns (``schema``); SQLite would take more, PostgreSQL would not.
+_ID, _NAME, _ROLE = 64, 256, 16
+#: A NUL in a JSON text, behind an even number of backslashes: PostgreSQL stores none, and no name or sentence has one.
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+def _plain(value: bytes) -> bytes:
+    return _NUL.sub(rb"\1", value) if b"u0000" in value else value
+
+
+def _fit(*texts: str, most: int) -> None:
+    if any(len(text) > most for text in texts):
+        raise ValueError("longer than any of ours")
+
 
 def kept(event: AnyEvent, key: bytes) -> AnyEvent:
     """The event as it may be stored: numbers masked, whoever sent it."""
     if isinstance(event, Transcript):
         return _hidden(event)
-    if isinstance(event, CallOffered) and "customer_key" in event.extra:
-        return event  # the gateway has done it
-    return pseudonymise(event, key)
+    if not isinstance(event, CallOffered):
+        return pseudonymise(event, key)
+    given = event.extra.get("customer_key")  # the gateway has masked it: a masked number would give another key
+    if not isinstance(given, str) or len(given) > _ID:
+        event = replace(event, extra={name: value for name, value in event.extra.items() if name != "customer_key"})
+        return pseudonymise(event, key)
+    masked = pseudonymise(event, key)
+    return replace(masked, extra={**masked.extra, "customer_key": given})
 
 
 def _hidden(event: Transcript) -> Transcript:
@@ -242,7 +286,8 @@ class Writer:
 
     def calls(self, found: dict[str, list[AnyEvent]]) -> int:
         """Add events to their calls; how many calls have ended by then."""
-        found = {call: events for call, events in found.items() if call not in self._forgotten(list(found))}
+        gone = self._forgotten(list(found))
+        found = {call: events for call, events in found.items() if call not in gone}
         known = self._known(list(found))
         new = sorted((call for call in found if call not in known), key=lambda call: found[call][0].at)
         if new:
@@ -285,25 +330,31 @@ class Writer:
         """Write what was said in these calls."""
         said = [{"call_no": no, "lines": msgspec.json.encode(each.lines)} for no, each in made.items() if each.lines]
         self._store.upsert(self._connection, words, said)
+        search.index(self._store, self._connection, {no: each.lines for no, each in made.items() if each.lines})
 
     def alerts(self, found: dict[str, list[AlertChange]]) -> None:
         """Add changes to their alerts; a change that is there already adds nothing."""
-        gone = self._forgotten([change.call for changes in found.values() for change in changes])
-        found = {each: changes for each, changes in found.items() if changes[0].call not in gone}
+        told = [change for changes in found.values() for change in changes]
+        gone = self._forgotten([name for change in told for name in (change.id, change.call, *change.calls)])
+        left = {each: list(quoted.taken(changes, gone)) for each, changes in found.items()}
+        found = {each: changes for each, changes in left.items() if changes}
         known: dict[str, tuple[AlertChange, ...]] = {}
+        on: dict[str, str] = {}
         for part in chunks(list(found)):
-            asked = select(alerts.c.id, alerts.c.changes).where(alerts.c.id.in_(part))
-            known |= {row.id: past.changes_in(row.changes) for row in self._connection.execute(asked)}
+            asked = select(alerts.c.id, alerts.c.day, alerts.c.changes).where(alerts.c.id.in_(part))
+            for row in self._connection.execute(asked):
+                known[row.id], on[row.id] = past.changes_in(row.changes), row.day
         merged = {each: _merged((*known.get(each, ()), *changes)) for each, changes in found.items()}
         fresh = {each: changes for each, changes in merged.items() if changes != known.get(each)}
         rows = [self._alert(changes) for changes in fresh.values()]
         self._store.upsert(self._connection, alerts, rows)
         self._days.update(str(row["day"]) for row in rows)
+        self._days.update(on[each] for each in fresh if each in on)
         self._judge([each for each in fresh if each not in known])
 
     def judgements(self, made: Sequence[tuple[Judgement, Message]]) -> None:
         """Add what people did; one that is there already adds nothing."""
-        gone = self._forgotten([judgement.call for judgement, _ in made])
+        gone = self._forgotten([name for each, _ in made for name in (each.alert, each.call)])
         rows = [
             {
                 "id": each.id,
@@ -316,17 +367,19 @@ class Writer:
                 "judgement": verdicts.render(each),
             }
             for each, message in made
-            if each.call not in gone
+            if each.call not in gone and each.at > gone.get(each.alert, float("-inf"))
         ]
         self._store.upsert(self._connection, judgements, rows, only=())
         self._judge(list(dict.fromkeys(str(row["alert"]) for row in rows)))
 
     # ------------------------------------------------------------------------------------------
 
-    def _forgotten(self, asked: Sequence[str]) -> set[str]:
-        found: set[str] = set()
-        for part in chunks(asked):
-            found |= set(self._connection.scalars(select(forgotten.c.call).where(forgotten.c.call.in_(part))))
+    def _forgotten(self, asked: Sequence[str]) -> dict[str, float]:
+        """Those of these calls and alerts that were deleted on request, and when."""
+        found: dict[str, float] = {}
+        for part in chunks(list(dict.fromkeys(asked))):
+            rows = self._connection.execute(select(forgotten.c.call, forgotten.c.at).where(forgotten.c.call.in_(part)))
+            found |= {row.call: row.at for row in rows}
         return found
 
     def _known(self, asked: Sequence[str]) -> dict[str, tuple[int, str, str]]:
@@ -417,8 +470,10 @@ class Writer:
 
 def _merged(changes: Iterable[AlertChange]) -> tuple[AlertChange, ...]:
     """Each change once: the engine sends at least once."""
-    once = {(change.state, change.severity, change.at): change for change in reversed(tuple(changes))}
-    return tuple(reversed(once.values()))
+    once: dict[tuple[str, str, float], AlertChange] = {}
+    for change in changes:
+        once.setdefault((change.state, change.severity, change.at), change)
+    return tuple(once.values())
 
 
 def _call_row(no: int, made: Facts, day: str) -> dict[str, Any]:

@@ -1,0 +1,266 @@
+"""How ended calls are told to people: found ones in a row each, one call from its head to what fired. Pure.
+
+Owns the words, Chinese and English. Sentences are printed whole; what was looked for stands in 【brackets】.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from streams.alerts import SIGNS, AlertChange, agent_en, agent_zh, by_sound_zh, duration_en, duration_zh, typeset_zh
+from streams.archive.facts import Line
+from streams.archive.search import Fired, Hit, Query, Sentence
+from streams.call import Stretch
+from streams.verdicts import Standing
+
+#: So many sentences of one call are shown in a table; the others are counted.
+SHOWN = 3
+
+_WORDS = {
+    "agent": ("坐席", "agent"),
+    "customer": ("客户", "customer"),
+    "system": ("系统", "the system"),
+    "inbound": ("呼入", "inbound"),
+    "outbound": ("呼出", "outbound"),
+    "offered": ("排队", "queued"),
+    "ringing": ("振铃", "ringing"),
+    "talking": ("通话", "talking"),
+    "held": ("保持", "on hold"),
+    "transferring": ("转接", "transfer"),
+    "notice": ("提示", "notice"),
+    "warning": ("警告", "warning"),
+    "critical": ("严重", "critical"),
+    "open": ("待判定", "not judged"),
+    "true": ("属实", "right"),
+    "false": ("误报", "false alarm"),
+    "misheard": ("听错了", "misheard"),
+    "exempt": ("情有可原", "excusable"),
+    "rule": ("规则不当", "the rule is wrong"),
+    "technical": ("系统或线路问题", "phones or computers"),
+    "other": ("其他", "other"),
+    "appeal-open": ("申诉待处理", "appeal open"),
+    "appeal-upheld": ("申诉成立", "appeal upheld"),
+    "appeal-dismissed": ("申诉驳回", "appeal dismissed"),
+    "trial": ("试行", "on trial"),
+    "up": ("进行中", "goes on"),
+    "ended": ("已结束", "ended"),
+    "lost": ("未收到挂机，按结束处理", "its end never came; taken for ended"),
+}
+COLUMNS = (
+    ("时间", "坐席", "队列", "时长", "告警", "说到的话", "电话编号"),
+    ("time", "agent", "queue", "duration", "alerts", "what was said", "call"),
+)
+
+
+class Story(NamedTuple):
+    """One call as it is told. ``fired``: each alert's changes, and how it stands."""
+
+    hit: Hit
+    phases: Sequence[Stretch]
+    lines: Sequence[Line]
+    fired: Sequence[tuple[Sequence[AlertChange], Standing]]
+    listened: bool
+
+
+class Told:
+    """Tells in one language, times as the site's clock has them."""
+
+    def __init__(self, zone: ZoneInfo, *, english: bool) -> None:
+        self._zone, self._english = zone, english
+
+    def words(self, zh: str, en: str) -> str:
+        """One of the two."""
+        return en if self._english else zh
+
+    def word(self, key: str) -> str:
+        """A word of the vocabulary."""
+        return self.words(*_WORDS[key])
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """Of ``row``."""
+        return COLUMNS[self._english]
+
+    # ------------------------------------------------------------------------------------------ a row each
+
+    def row(self, hit: Hit) -> list[str]:
+        """A found call."""
+        return [
+            self._time(hit.began_at, "%Y-%m-%d %H:%M:%S"),
+            self._agent(hit.agent, hit.agent_name) if hit.agent else "",
+            hit.queue,
+            self._duration(hit.duration_s),
+            "\n".join(map(self._fired, hit.alerts)),
+            "\n".join(self._sentences(hit.sentences)),
+            hit.call,
+        ]
+
+    def summary(self, shown: int, more: bool) -> str:
+        """How many are shown, and how to go on."""
+        if more:
+            return self.words(
+                f"已显示 {shown} 通电话，还有更早的；要接着看，请用同样的条件再加上",
+                f"{shown} call(s) shown, there are older ones: ask the same again with",
+            )
+        return self.words(f"共找到 {shown} 通电话", f"{shown} call(s) found, these are all")
+
+    def nothing(self, asked: str, *, by_sound: bool) -> str:
+        """Nothing was found; what was asked, and what else may help."""
+        zh = f"没有找到符合条件的电话（{asked or '未设条件'}）。"
+        en = f"No call is like that ({asked or 'any call'})."
+        if by_sound:
+            return self.words(
+                f"{zh}识别可能写成了同音的字：可以用 --sounds-like 按读音再找一次。",
+                f"{en} The recogniser may have written it in other characters: try --sounds-like.",
+            )
+        return self.words(f"{zh}可以放宽时间或条件再试。", f"{en} Try a longer time, or fewer conditions.")
+
+    def asked(self, query: Query) -> str:
+        """What was looked for, in words."""
+        return self.words("，", ", ").join(self._parts(query))
+
+    def _parts(self, query: Query) -> Iterator[str]:
+        for all_of, zh, en in ((query.said, "说到", "said"), (query.sounds, "听起来像", "sounds like")):
+            for each in all_of:
+                who = self.word(each.role) if each.role else ""
+                yield self.words(f"{who}{zh}“{each.text}”", f"{who} {en} “{each.text}”".strip())
+        if query.day:
+            yield self.words(f"{query.day} 当天", f"on {query.day}")
+        if query.since is not None:
+            yield self.words(f"{self._time(query.since)} 起", f"from {self._time(query.since)}")
+        if query.until is not None:
+            yield self.words(f"{self._time(query.until)} 之前", f"before {self._time(query.until)}")
+        named = (
+            (query.queue, "队列", "queue"),
+            (query.agent, "坐席", "agent"),
+            (query.rule, "规则", "rule"),
+            (query.severity and self.word(query.severity), "告警级别不低于", "alerts at least"),
+            (query.finding and self.word(query.finding), "告警判定为", "alerts found"),
+            (query.appeal and self.word(f"appeal-{query.appeal}"), "告警", "alerts with"),
+            (self._duration(query.longer_s) if query.longer_s is not None else None, "时长不短于", "at least"),
+            (self._duration(query.shorter_s) if query.shorter_s is not None else None, "时长不超过", "at most"),
+        )
+        yield from (self.words(f"{zh} {value}", f"{en} {value}") for value, zh, en in named if value)
+
+    def _sentences(self, sentences: Sequence[Sentence]) -> Iterator[str]:
+        for each in sentences[:SHOWN]:
+            sound = self._by_sound(each.by_sound)
+            yield f"{_clock(each.at_s)} {self.word(each.role)}{self.words('：', ': ')}{marked(each)}{sound}"
+        if (left := len(sentences) - SHOWN) > 0:
+            yield self.words(f"另有 {left} 句", f"and {left} more")
+
+    def _fired(self, fired: Fired) -> str:
+        title = fired.title_en if self._english and fired.title_en else fired.title
+        stands = [self.word("trial")] if fired.trial else []
+        stands += [self.word(fired.finding)] if fired.finding != "open" else []
+        stands += [self.word(f"appeal-{fired.appeal}")] if fired.appeal != "none" else []
+        told = self.words("、", ", ").join(stands)
+        return f"{SIGNS[fired.severity]} {title}" + (self.words(f"（{told}）", f" ({told})") if told else "")
+
+    # ------------------------------------------------------------------------------------------ one call
+
+    def story(self, story: Story) -> Iterator[str]:
+        """One call, line by line."""
+        yield from self._head(story.hit)
+        if story.phases:
+            yield from ("", self.words("经过", "Phases"))
+            yield from (f"  {self._phase(each, story.hit)}" for each in story.phases)
+        yield from ("", self.words("对话", "What was said"))
+        if not story.lines:
+            yield f"  {self._silence(story)}"
+        for line in story.lines:
+            at = _clock(line.start - story.hit.began_at)
+            yield f"  {at} {self.word(line.role)}{self.words('：', ': ')}{line.text}{self._by_sound(line.by_sound)}"
+        yield from ("", self.words("告警", "Alerts"))
+        if not story.fired:
+            yield f"  {self.words('没有触发告警', 'none')}"
+        for changes, standing in story.fired:
+            yield from (f"  {each}" for each in self._alert(changes, standing))
+
+    def _head(self, hit: Hit) -> Iterator[str]:
+        who = [self._agent(each.agent, each.name) for each in hit.agents if each.spoke]
+        facts = [
+            self._time(hit.began_at, "%Y-%m-%d %H:%M:%S"),
+            self.word(hit.direction),
+            self.words(f"队列 {hit.queue}", f"queue {hit.queue}") if hit.queue else "",
+            self.words(f"客户 {hit.caller}", f"customer {hit.caller}") if hit.caller else "",
+            self.words("、", ", ").join(who) or self.words("无人接听", "nobody answered"),
+            self.words(f"时长 {self._duration(hit.duration_s)}", f"took {self._duration(hit.duration_s)}"),
+            self._end(hit),
+        ]
+        yield self.words(f"电话 {hit.call}", f"Call {hit.call}")
+        yield " · ".join(filter(None, facts))
+
+    def _end(self, hit: Hit) -> str:
+        if hit.state != "ended" or not hit.ended_by:
+            return self.word(hit.state)
+        who = self.word(hit.ended_by)
+        return self.words("系统结束通话" if hit.ended_by == "system" else f"{who}挂机", f"{who} hung up")
+
+    def _phase(self, phase: Stretch, hit: Hit) -> str:
+        name = next((each.name for each in hit.agents if each.agent == phase.agent), "")
+        who = self._agent(phase.agent, name) if phase.agent else ""
+        spent = f"{self.word(phase.phase)} {self._duration(phase.until - phase.since)}"
+        return f"{self._time(phase.since, '%H:%M:%S')} {spent} {who}".rstrip()
+
+    def _silence(self, story: Story) -> str:
+        if story.listened:
+            return self.words(
+                "没有文字：无人说话，或者文字已按保存期限删除", "no words: nobody spoke, or they were deleted in time"
+            )
+        return self.words("这通电话没有接入语音，没有对话文字", "nobody listened to this call: there are no words")
+
+    def _alert(self, changes: Sequence[AlertChange], standing: Standing) -> Iterator[str]:
+        worst = max(changes, key=lambda change: tuple(SIGNS)[::-1].index(change.severity))
+        told = worst.en if self._english and worst.en else worst
+        trial = self.words("（试行）", " (on trial)") if worst.trial else ""
+        sign, level = SIGNS[worst.severity], self.word(worst.severity)
+        yield f"{self._time(changes[0].at, '%H:%M:%S')} {sign} {level} {told.title}{trial}"
+        yield f"    {told.says}"
+        yield f"    {self._stands(standing)}"
+
+    def _stands(self, standing: Standing) -> str:
+        told = [self.word(standing.finding)]
+        if standing.reason:
+            told[0] += self.words(f"（{self.word(standing.reason)}）", f" ({self.word(standing.reason)})")
+        if standing.appeal != "none":
+            told.append(self.word(f"appeal-{standing.appeal}"))
+        by = next((j for j in reversed(standing.history) if j.action not in ("commented", "claimed")), None)
+        if by is not None:
+            at = self._time(by.at)
+            told.append(self.words(f"{by.by_name}，{at}", f"{by.by_name}, {at}"))
+        if said := [j.text for j in standing.history if j.text]:
+            told.append(self.words(f"“{said[-1]}”", f"“{said[-1]}”"))
+        return " · ".join(told)
+
+    # ------------------------------------------------------------------------------------------ figures
+
+    def _time(self, at: float, form: str = "%Y-%m-%d %H:%M") -> str:
+        return datetime.fromtimestamp(at, self._zone).strftime(form)
+
+    def _duration(self, seconds: float) -> str:
+        return self.words(duration_zh(seconds), duration_en(seconds))
+
+    def _agent(self, agent: str | None, name: str) -> str:
+        return self.words(typeset_zh(agent_zh(agent, name)), agent_en(agent, name))
+
+    def _by_sound(self, by_sound: bool) -> str:
+        return self.words(typeset_zh(by_sound_zh(by_sound)), " (by its sound)" * by_sound)
+
+
+def marked(sentence: Sentence) -> str:
+    """With brackets round what was looked for."""
+    told, after = "", 0
+    for start, end in sentence.spans:
+        told += f"{sentence.text[after:start]}【{sentence.text[start:end]}】"
+        after = end
+    return told + sentence.text[after:]
+
+
+def _clock(seconds: float) -> str:
+    """``95`` -> ``01:35``: how far into the call."""
+    minutes, rest = divmod(max(0, int(seconds)), 60)
+    return f"{minutes:02d}:{rest:02d}"

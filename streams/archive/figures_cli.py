@@ -1,0 +1,312 @@
+"""``sansheng figures …``: what managers ask for, as tables, CSV or a page to print. Owns options and printing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table as Printed
+from rich.text import Text
+from sqlalchemy import Connection
+
+from streams.archive import figures, figures_rows, reads
+from streams.archive.archive_cli import opened
+from streams.archive.figures import Span
+from streams.archive.figures_agent import agent_report
+from streams.archive.figures_floor import floor_report
+from streams.archive.figures_report import LISTED, Report, Table, Words, days_words, is_past, raw, shown
+from streams.archive.figures_rule import rule_report
+from streams.archive.store import Store
+from streams.settings import Settings
+from streams.terminal import say
+
+app = typer.Typer(help="Figures of ended calls, for managers: tables, CSV, or a page to print.", no_args_is_help=True)
+
+#: A spreadsheet takes what begins so for a formula, whoever wrote it.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: Excel takes a file for UTF-8 by its first three bytes.
+_BOM = "\ufeff"
+
+
+class As(StrEnum):
+    """How figures are printed."""
+
+    table = "table"
+    csv = "csv"
+
+
+Day = Annotated[str, typer.Option(help="2026-11-20")]
+Days = Annotated[str, typer.Option(help="2026-11-01..2026-11-21")]
+Month = Annotated[str, typer.Option(help="2026-11")]
+English = Annotated[bool, typer.Option("--english", help="English instead of Chinese.")]
+Output = Annotated[As, typer.Option("--format", help="table, or csv: one table, for a spreadsheet.")]
+Wanted = Annotated[str, typer.Option("--table", help="Print this table alone (figures, times, days, …).")]
+Html = Annotated[Path | None, typer.Option("--html", help="Write a page to print, with pictures, to this file.")]
+
+
+class Asked:
+    """What a command was asked for beside whom or what it is about. Exit 2 where it makes no sense."""
+
+    def __init__(self, when: tuple[str, str, str], output: As, table: str, html: Path | None, english: bool) -> None:
+        """``when``: the options day, days and month."""
+        if sum(map(bool, when)) > 1:
+            _refuse("give one of --day, --days and --month")
+        if html and output is As.csv:
+            _refuse("--html writes a page, --format csv prints a table: give one of them")
+        if html and table:
+            _refuse("--html writes all tables: leave --table out")
+        try:
+            makers = zip((figures.day, figures.days, figures.month), when, strict=True)
+            self._span = next((make(text) for make, text in makers if text), None)
+        except ValueError as error:
+            _refuse(str(error))
+        self._output, self._table, self._html, self.english = output, table, html, english
+        self.now = time.time()
+
+    def span(self, store: Store, otherwise: Callable[[datetime], Span]) -> Span:
+        """The days; ``otherwise``: of the site's present time, where none were given."""
+        return self._span or otherwise(datetime.fromtimestamp(self.now, store.zone))
+
+    def show(self, report: Report, span: Span) -> None:
+        """Print it, or write the page."""
+        if not is_past(span, datetime.fromtimestamp(self.now, report.zone).date()):
+            say(
+                self.words(
+                    Words("其中有尚未过完的日子，数字还会变", "these days are not over: the figures will change")
+                )
+            )
+        if self._html:
+            from streams.archive import figures_page  # noqa: PLC0415 - templates, which nobody else needs
+
+            self._html.write_text(figures_page.render(report, english=self.english), "utf-8")
+            say(f"{self._html}")
+            return
+        tables = [self._one(report, self._table)] if self._table else list(report.tables)
+        if self._output is As.csv:
+            typer.echo(as_csv(report, tables[0], english=self.english), nl=False)
+            return
+        Printing(report, english=self.english).show(tables, whole=not self._table)
+
+    def words(self, words: Words) -> str:
+        """In the language that was asked for."""
+        return words.en if self.english else words.zh
+
+    def _one(self, report: Report, name: str) -> Table:
+        found = report.table(name)
+        if found is None:
+            _refuse(f"there is no table {name} here: {', '.join(table.name for table in report.tables)}")
+        return found
+
+
+def _refuse(text: str) -> NoReturn:
+    say(text, style="red")
+    raise typer.Exit(2)
+
+
+# --------------------------------------------------------------------------------------------------- commands
+
+
+@app.command()
+def agent(  # noqa: PLR0913 - each is an option of its own
+    who: Annotated[str, typer.Argument(metavar="AGENT", help="The agent's number, or name.")],
+    day: Day = "",
+    days: Days = "",
+    month: Month = "",
+    english: English = False,
+    output: Output = As.table,
+    table: Wanted = "",
+    html: Html = None,
+) -> None:
+    """An agent's days: calls, times, alerts and how they were judged. Without days: yesterday."""
+    asked = Asked((day, days, month), output, table, html, english)
+    with opened() as (store, settings):
+        span = asked.span(store, _yesterday)
+        reads.note(store, "figures", f"agent {who} {span}")
+        with store.reading() as connection:
+            report = _agent(connection, store, settings, asked, (who, span))
+        asked.show(report, span)
+
+
+def _agent(connection: Connection, store: Store, settings: Settings, asked: Asked, of: tuple[str, Span]) -> Report:
+    who, span = of
+    found = figures_rows.agent_named(connection, who)
+    if found is None:
+        known = figures_rows.agents(connection)
+        _unknown(asked, Words(f"归档里没有坐席 {who}", f"agent {who} is in no call of the archive"), who, known)
+    rows = figures_rows.of_agent(connection, span, *found)
+    if not rows.took and not rows.fired:
+        _nothing(
+            connection, asked, span, Words(f"{found[1] or found[0]}没有电话", f"no call of {found[1] or found[0]}")
+        )
+    teams = {name: team.agents for name, team in settings.wall.teams.items()}
+    return agent_report(figures.agent_figures(rows, span, teams, store.zone), asked.now, store.zone)
+
+
+@app.command()
+def rule(  # noqa: PLR0913 - each is an option of its own
+    which: Annotated[str, typer.Argument(metavar="RULE", help="The rule's id, or title.")],
+    day: Day = "",
+    days: Days = "",
+    month: Month = "",
+    english: English = False,
+    output: Output = As.table,
+    table: Wanted = "",
+    html: Html = None,
+) -> None:
+    """A rule's days: its alerts, how they were judged, its precision. Without days: this month."""
+    asked = Asked((day, days, month), output, table, html, english)
+    with opened() as (store, _):
+        span = asked.span(store, lambda now: figures.month(f"{now:%Y-%m}"))
+        reads.note(store, "figures", f"rule {which} {span}")
+        with store.reading() as connection:
+            report = _rule(connection, store, asked, (which, span))
+        asked.show(report, span)
+
+
+def _rule(connection: Connection, store: Store, asked: Asked, of: tuple[str, Span]) -> Report:
+    which, span = of
+    named = figures_rows.rule_named(connection, which)
+    if named is None:
+        known = figures_rows.rules(connection)
+        _unknown(
+            asked, Words(f"归档里没有规则 {which} 的告警", f"rule {which} has no alert in the archive"), which, known
+        )
+    rows = figures_rows.of_rule(connection, span, named)
+    if not rows.fired and not rows.slots:
+        _nothing(connection, asked, span, Words("没有电话", "no call"))
+    found = figures.rule_figures(rows, span, store.zone)
+    names = {each.name: figures_rows.name_of(connection, each.name) for each in found.above}
+    return rule_report(found, names, asked.now, store.zone)
+
+
+@app.command()
+def floor(  # noqa: PLR0913 - each is an option of its own
+    day: Day = "",
+    days: Days = "",
+    month: Month = "",
+    english: English = False,
+    output: Output = As.table,
+    table: Wanted = "",
+    html: Html = None,
+) -> None:
+    """The hotline's days: service level, times, alerts by rule, clauses broken. Without days: yesterday."""
+    asked = Asked((day, days, month), output, table, html, english)
+    with opened() as (store, _):
+        span = asked.span(store, _yesterday)
+        reads.note(store, "figures", f"floor {span}")
+        with store.reading() as connection:
+            rows = figures_rows.of_floor(connection, span)
+            if not rows.slots and not rows.alike:
+                _nothing(connection, asked, span, Words("没有电话", "no call"))
+            report = floor_report(figures.floor_figures(rows, span, store.zone), asked.now, store.zone)
+        asked.show(report, span)
+
+
+def _yesterday(now: datetime) -> Span:
+    before = now.date() - timedelta(days=1)
+    return Span(before, before)
+
+
+def _unknown(asked: Asked, what: Words, name: str, known: Sequence[str]) -> NoReturn:
+    """Say that there is no such one, and what may have been meant; exit 2."""
+    near, some = get_close_matches(name, known, n=1), ", ".join(known[:10])
+    if near:
+        mend = Words(f"是不是 {near[0]}？", f"did you mean {near[0]}?")
+    elif known:
+        mend = Words(f"有 {len(known):,} 个，例如 {some}", f"there are {len(known):,}, such as {some}")
+    else:
+        mend = Words("归档还是空的", "the archive is empty")
+    _refuse(asked.words(Words(f"{what.zh}：{mend.zh}", f"{what.en}: {mend.en}")))
+
+
+def _nothing(connection: Connection, asked: Asked, span: Span, what: Words) -> NoReturn:
+    """Say that there is nothing in these days, and where there is something; exit 1."""
+    when, kept = days_words(span), figures_rows.kept(connection)
+    if kept is None:
+        more = Words(
+            "归档里还没有电话（由 sansheng archive 写入）",
+            "the archive holds no call yet (`sansheng archive` takes them)",
+        )
+    else:
+        more = Words(f"归档中有 {kept[0]} 至 {kept[1]} 的电话", f"the archive holds calls from {kept[0]} to {kept[1]}")
+    say(asked.words(Words(f"{when.zh}{what.zh}；{more.zh}", f"{when.en}: {what.en}; {more.en}")), style="yellow")
+    raise typer.Exit(1)
+
+
+# --------------------------------------------------------------------------------------------------- printing
+
+
+def as_csv(report: Report, table: Table, *, english: bool) -> bytes:
+    """One table for a spreadsheet: UTF-8 with its mark, one header row, all rows."""
+    columns = [(n, column) for n, column in enumerate(table.columns) if column.where != "shown"]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(column.words.en if english else column.words.zh for _, column in columns)
+    for row in table.rows:
+        cells = (raw(row[n], column.kind, report.zone, english=english) for n, column in columns)
+        writer.writerow(_safe(cell) for cell in cells)
+    return (_BOM + out.getvalue()).encode()
+
+
+def _safe(cell: str | int | float) -> str | int | float:
+    """A name that looks like a formula is told apart from one."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+class Printing:
+    """Prints a report on a terminal, or into a pipe."""
+
+    def __init__(self, report: Report, *, english: bool) -> None:
+        self._report, self._english = report, english
+
+    def show(self, tables: list[Table], *, whole: bool) -> None:
+        """``whole``: the sentences and notes too."""
+        console, printed = Console(highlight=False), [self._table(table) for table in tables if table.rows]
+        if not console.is_terminal:  # in a pipe the lines are as long as need be
+            wide = console.options.update(max_width=10_000)
+            console = Console(width=max([80, *(console.measure(t, options=wide).maximum for t in printed)]))
+        title = f"{self._text(self._report.about)} · {self._text(self._report.days)} · {self._text(self._report.title)}"
+        if whole:
+            console.print(Text(title, style="bold"), soft_wrap=True)
+            for sentence in self._report.summary:
+                console.print(Text(self._text(sentence)), soft_wrap=True)
+        for table, given in zip(printed, (t for t in tables if t.rows), strict=True):
+            console.print()
+            console.print(table)
+            self._told_below(console, given)
+        if whole:
+            console.print()
+            for note in self._report.notes:
+                console.print(Text(f"· {self._text(note)}", style="dim"), soft_wrap=True)
+
+    def _text(self, words: Words) -> str:
+        return words.en if self._english else words.zh
+
+    def _table(self, table: Table) -> Printed:
+        printed = Printed(title=Text(self._text(table.title)), title_justify="left")
+        columns = [(n, column) for n, column in enumerate(table.columns) if column.where != "csv"]
+        for _, column in columns:
+            is_left = column.kind in ("text", "moment")
+            printed.add_column(Text(self._text(column.words)), justify="left" if is_left else "right", overflow="fold")
+        for row in table.rows[:LISTED]:
+            cells = (shown(row[n], column.kind, self._report.zone) for n, column in columns)
+            printed.add_row(*(Text(self._text(cell)) for cell in cells))
+        return printed
+
+    def _told_below(self, console: Console, table: Table) -> None:
+        more = len(table.rows) - LISTED
+        if more > 0:
+            where = f"--format csv --table {table.name}"
+            words = Words(f"另有 {more:,} 行，全部见 {where}", f"{more:,} more rows: {where}")
+            console.print(Text(self._text(words), style="dim"), soft_wrap=True)
+        if table.note.zh:
+            console.print(Text(self._text(table.note), style="dim"), soft_wrap=True)
