@@ -8,7 +8,7 @@ import logging
 import sys
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -19,7 +19,7 @@ from streams.problem import Problem
 from streams.replay import replay
 from streams.settings import SettingsError, config_file, read_settings
 from streams.shell.running import UnreadyError, flatten, until_told
-from streams.terminal import Files, Format, From, Reading, Source, book_of, print_table, say
+from streams.terminal import Files, Format, From, FromAnywhere, Reading, Source, book_of, conclude, print_table, say
 
 Traces = Annotated[list[Path], typer.Argument(help="Trace files, or folders of them.", exists=True, readable=True)]
 
@@ -33,8 +33,9 @@ app = typer.Typer(
 
 @app.command("replay")
 def replay_command(  # noqa: PLR0913 - each is an option of its own
-    files: Traces,
-    source: From = Source.record,
+    files: Traces = [],  # noqa: B006 - typer's way
+    source: FromAnywhere = Source.record,
+    days: Annotated[str, typer.Option(help="Of the archive: 2026-11-21, or 2026-11-01..2026-11-21.")] = "",
     rulebook: Annotated[list[Path], typer.Option(help="Folder or file laid over the default rulebook.")] = [],  # noqa: B006 - typer's way
     output: Annotated[
         Format | None, typer.Option("--format", help="ndjson or table.", show_default="ndjson; a back-test: table")
@@ -52,13 +53,20 @@ def replay_command(  # noqa: PLR0913 - each is an option of its own
     """Judge recorded calls by the rulebook and print the alert changes; needs no broker.
 
     With --against it is a back-test: what the rulebook finds now, and what another one found, rule by rule.
+    With --from archive the calls are those of the archive's --days.
     """
+    wanted_days = _days(files, source, days)
     overlays = rulebook or read_settings().rulebook
     if against:
         from streams.backtest import command  # noqa: PLC0415 - templates and processes, which no other command needs
 
         wanted = command.Options(
-            source=source, output=output or Format.table, html=html, pictures=pictures, workers=workers
+            source=source,
+            output=output or Format.table,
+            html=html,
+            pictures=pictures,
+            workers=workers,
+            days=wanted_days,
         )
         command.run(files, overlays, against, wanted)
         return
@@ -66,15 +74,47 @@ def replay_command(  # noqa: PLR0913 - each is an option of its own
         say("--html is the report of a back-test: add --against", style="red")
         raise typer.Exit(2)
     book = book_of(overlays)
+    if source is Source.archive:
+        from streams.backtest import command  # noqa: PLC0415 - as above
+
+        found = command.changes(book, wanted_days, workers)
+        _print_changes(list(found.changes), output or Format.ndjson)
+        conclude(len(found.problems), found.unread, source)
+        return
     changes, reading = [], Reading(expand(files, source.value), source)
     for item in replay(book, reading):
         if isinstance(item, Problem):
             reading.tell(item)
         else:
             changes.append(item)
-    changes.sort(key=lambda change: change.at)
+    changes.sort(key=lambda change: (change.at, change.call))
     _print_changes(changes, output or Format.ndjson)
     reading.conclude()
+
+
+def _days(files: list[Path], source: Source, days: str) -> tuple[str, ...]:
+    """The days asked for, empty where files are; or exit 2 where the two do not fit."""
+    if source is Source.archive:
+        from streams.archive.day_files import days_of  # noqa: PLC0415 - Arrow takes a while to import
+
+        if files:
+            _refuse("the archive has its own files: give --days 2026-11-01..2026-11-21 and no file")
+        if not days:
+            _refuse("say which days of the archive: --days 2026-11-21, or --days 2026-11-01..2026-11-21")
+        try:
+            return days_of(days)
+        except ValueError as error:
+            _refuse(f"--days: {error}")
+    if days:
+        _refuse("--days are of the archive: add --from archive")
+    if not files:
+        _refuse("say which files to replay, or --from archive --days 2026-11-21")
+    return ()
+
+
+def _refuse(why: str) -> NoReturn:
+    say(why, style="red")
+    raise typer.Exit(2)
 
 
 def _print_changes(changes: list[AlertChange], output: Format) -> None:
@@ -195,16 +235,23 @@ def _mount() -> None:
     """The commands that other modules bring."""
     from asr import commands  # noqa: PLC0415 - as above
     from streams import rules_cli  # noqa: PLC0415 - as above
-    from streams.archive import archive_cli  # noqa: PLC0415 - as above
+    from streams.archive import archive_cli, calls_cli, days_cli, figures_cli, forget_cli  # noqa: F401, PLC0415 - as above; brings commands
     from streams.shell import kafka_cli, topics_cli  # noqa: PLC0415 - as above
     from streams.telephony import pbx_cli  # noqa: PLC0415 - as above
 
     commands.mount(app)
     app.add_typer(rules_cli.app, name="rules")
-    app.add_typer(archive_cli.app, name="archive")
+    archive_cli.mount(app, _run)
+    app.add_typer(calls_cli.app, name="calls")
+    app.add_typer(figures_cli.app, name="figures")
     app.add_typer(kafka_cli.app, name="kafka")
     app.add_typer(topics_cli.app, name="topics")
     app.add_typer(pbx_cli.app, name="pbx")
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    logs()
+    run_until_told(work)
 
 
 def logs() -> None:

@@ -81,9 +81,9 @@ class Driver:
         return changes
 
     def _step(self, event: AnyEvent) -> list[AlertChange]:
-        if event.seq is None:
+        if event.seq is None and not isinstance(event, Tick):  # a wake takes no number from what the log has numbered
             event = replace(event, seq=self._seq)
-        self._seq = max(self._seq, event.seq or 0) + 1
+        self._seq = max(self._seq, -1 if event.seq is None else event.seq + 1)
         result = step(self._book, self._states.get(event.call), event)
         self.notes += [f"call {event.call}: {note}" for note in result.notes]
         self.marks += result.marks

@@ -6,7 +6,8 @@ Owns how a person at a terminal, or a pipe, is told something. Knows no command.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -37,6 +39,7 @@ class Source(StrEnum):
 
     record = "record"
     asterisk = "asterisk"
+    archive = "archive"
 
 
 class Format(StrEnum):
@@ -47,9 +50,20 @@ class Format(StrEnum):
 
 
 Files = Annotated[list[Path], typer.Argument(help="Trace files.", exists=True, dir_okay=False, readable=True)]
-From = Annotated[
-    Source, typer.Option("--from", help="record: NDJSON of the contract; asterisk: AMI captures (.jsonl or .ami.txt).")
-]
+_FROM = "record: NDJSON of the contract; asterisk: AMI captures (.jsonl or .ami.txt)"
+
+
+def _of_files(source: Source) -> Source:
+    """For commands that read files."""
+    if source is Source.archive:
+        raise typer.BadParameter("only `sansheng replay` reads the archive")
+    return source
+
+
+From = Annotated[Source, typer.Option("--from", help=f"{_FROM}.", callback=_of_files, metavar="[record|asterisk]")]
+FromAnywhere = Annotated[Source, typer.Option("--from", help=f"{_FROM}; archive: days of it (--days).")]
+#: Told what is done, how much of it, of how much.
+Tell = Callable[[str, int, int], None]
 
 
 def book_of(overlays: Iterable[Path]) -> Rulebook:
@@ -68,6 +82,15 @@ def as_written(overlays: Iterable[Path]) -> tuple[Draft, Rulebook]:
     for why in book.why:
         say(f"overlay: {why}", style="yellow")
     return draft, book
+
+
+@contextmanager
+def bar() -> Iterator[Tell]:
+    """A progress bar where somebody watches; nothing in a pipe."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
+        task = shown.add_task("reading", total=None)
+        yield lambda what, done, of: shown.update(task, description=what, completed=done, total=of)
 
 
 class Reading:

@@ -15,15 +15,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
+from msgspec.structs import replace
 from playwright.async_api import Browser, Page, expect
+from sqlalchemy import select
 
 from bench.day import write_day
+from streams.archive import day_files, days
+from streams.archive.schema import reads
+from streams.archive.store import Store
+from streams.archive.taking import kept
 from streams.backtest import command
 from streams.backtest.judge import Books
 from streams.backtest.run import Outcome, Row, backtest, chosen
+from streams.events import render
+from streams.problem import Problem
 from streams.replay import read_record, replay
 from streams.rulebook.book import load
+from streams.settings import Settings
+from tests.archive_tools import KEY, Log, taken
 from tests.browser_tools import needs_chromium
 from tests.conftest import Run
 
@@ -621,6 +632,145 @@ def group(leader: int) -> list[int]:
         if int(fields[2]) == leader and fields[0] != "Z":
             found.append(int(stat.parent.name))
     return found
+
+
+# ---------------------------------------------------------------------------------------------- the archive
+
+
+def archived_day(store: Store, path: Path, calls: int) -> None:
+    """A trace as gateways and ears log it, callers by their key, numbers masked; and its calls in the archive."""
+    write_day(path, calls=calls)
+    events = [kept(item, KEY) for item in read_record(path) if not isinstance(item, Problem)]
+    path.write_bytes(b"".join(render(event) + b"\n" for event in events))
+    taken(store, Log().calls(events).messages)
+
+
+def variables(archived: Settings) -> dict[str, str]:
+    """Of the settings' archive."""
+    url = archived.archive.url.get_secret_value()
+    return {"SANSHENG_RUN_DIR": str(archived.run_dir), **({"SANSHENG_ARCHIVE__URL": url} if url else {})}
+
+
+def without_places(outcome: Outcome) -> Outcome:
+    """All but where a moment stands: a line of the trace, or a row of the day."""
+    changes = tuple(replace(change, place=None) for change in outcome.changes)
+    drawn = tuple(replace(d, items=tuple(replace(i, change=None) for i in d.items)) for d in outcome.drawn)  # type: ignore[arg-type]
+    return replace(outcome, changes=changes, drawn=drawn)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_day_of_the_archive_gives_what_its_record_gives(
+    store: Store, archived: Settings, tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same counts, alerts, order and pictures; each moment stands in the row that it names."""
+    monkeypatch.setitem(day_files._GROUP, "events", 400)
+    trace, day = tmp_path / "day.ndjson", "2026-11-20"
+    archived_day(store, trace, 45)
+    days.write_day(store, archived.archive_folder, day)
+    path = day_files.file_of(archived.archive_folder, "events", day)
+    new = book(tmp_path, "new", LOWERED, HOUSE.format(words="马上为您查询"), AGAIN.format(at_least=2))
+    books = Books(load(), load([new]))
+    from_record = backtest([trace], books, pictures=4)
+    from_day = backtest([path], books, source="archive", workers=workers, pictures=4)
+    assert from_day.changes
+    one, other = without_places(from_day), without_places(from_record)
+    assert [name for name in one.__struct_fields__ if getattr(one, name) != getattr(other, name)] == []
+    rows = pq.read_table(path).to_pylist()
+    for change, same in zip(from_day.changes, from_record.changes, strict=True):
+        assert change.place is not None
+        assert same.place is not None
+        assert (change.place.file, change.place.into_s) == (str(path), same.place.into_s)
+        row = rows[change.place.line - 1]
+        line = json.loads(trace.read_text("utf-8").splitlines()[same.place.line - 1])
+        assert (row["call"], row["type"], json.loads(row["event"])["at"]) == (line["call"], line["type"], line["at"])
+
+
+def test_a_call_that_stands_in_two_days_counts_once(store: Store, archived: Settings, tmp_path: Path) -> None:
+    """It has moved: the day on which it stood is not written yet. The longer record counts."""
+    trace, folder = tmp_path / "day.ndjson", archived.archive_folder
+    archived_day(store, trace, 5)
+    days.write_day(store, folder, "2026-11-20")
+    path = day_files.file_of(folder, "events", "2026-11-20")
+    books = Books(load(), load([book(tmp_path, "new", LOWERED)]))
+    once = backtest([path], books, source="archive")
+    assert once.calls == 5
+    assert replace(backtest([path, path], books, source="archive"), files=1) == once
+
+
+def test_a_damaged_group_is_told_once_and_the_other_calls_are_judged(
+    store: Store, archived: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(day_files._GROUP, "events", 300)
+    archived_day(store, tmp_path / "day.ndjson", 30)
+    days.write_day(store, archived.archive_folder, "2026-11-20")
+    path = day_files.file_of(archived.archive_folder, "events", "2026-11-20")
+    column = pq.ParquetFile(path).metadata.row_group(1).column(5)
+    with path.open("r+b") as out:
+        out.seek(column.data_page_offset + column.total_compressed_size // 2)
+        out.write(b"\xff\x00\xff\x00")
+    books = Books(load(), load([book(tmp_path, "new", LOWERED)]))
+    outcome = backtest([path], books, source="archive", workers=2)
+    assert 0 < outcome.calls < 30
+    (problem,) = outcome.problems
+    assert "are damaged (`sansheng archive export --day 2026-11-20` writes it anew)" in problem.text
+    path.write_bytes(path.read_bytes()[:-100])
+    outcome = backtest([path], books, source="archive")
+    assert (outcome.calls, outcome.unread) == (0, (path,))
+
+
+def test_days_are_exported_first_and_the_reading_is_noted(
+    cli_replay: Run, store: Store, archived: Settings, tmp_path: Path
+) -> None:
+    archived_day(store, tmp_path / "day.ndjson", 12)
+    new = book(tmp_path, "new", LOWERED)
+    options = ("--from", "archive", "--days", "2026-11-19..2026-11-20", "--rulebook", new)
+    done = cli_replay(*options, "--against", "default", "--html", "r.html", **variables(archived))
+    assert done.code == 0
+    assert "exported first: 2026-11-20\n" in done.err
+    assert "no calls of 2026-11-19 in " in done.err
+    assert "12 calls" in done.out
+    assert "2026-11-20.parquet:" in done.out
+    plain = cli_replay(*options, **variables(archived))
+    assert "exported first" not in plain.err
+    wanted = cli_replay(tmp_path / "day.ndjson", "--rulebook", new)
+    assert plain.out == wanted.out != ""
+    with store.reading() as connection:
+        noted = connection.execute(select(reads.c.what, reads.c.of)).all()
+    assert noted == [("record", "replay 2026-11-19..2026-11-20")] * 2
+
+
+def test_without_the_store_what_was_exported_is_read_and_said_to_be_stale(
+    cli_replay: Run, store: Store, archived: Settings, tmp_path: Path
+) -> None:
+    archived_day(store, tmp_path / "day.ndjson", 12)
+    days.write_day(store, archived.archive_folder, "2026-11-20")
+    gone = {"SANSHENG_RUN_DIR": str(archived.run_dir), "SANSHENG_ARCHIVE__URL": "sqlite:////nowhere/calls.db"}
+    done = cli_replay("--from", "archive", "--days", "2026-11-20..2026-11-21", **gone)
+    assert done.code == 0
+    assert "/nowhere/calls.db is not there" in done.err
+    assert "read as last exported, and may be stale: 2026-11-20 (the oldest of 20" in done.err
+    assert "no calls of 2026-11-21 in " in done.err
+    assert done.out
+    done = cli_replay("--from", "archive", "--days", "2026-11-01..2026-11-03", **gone)
+    assert (done.code, done.out) == (2, "")
+    assert "no calls of 2026-11-01..2026-11-03 in " in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--from", "archive"), "say which days of the archive: --days 2026-11-21"),
+        (("--from", "archive", "--days", "2026-11-20", "x.ndjson"), "the archive has its own files"),
+        (("--from", "archive", "--days", "20.11."), "--days: not days: '20.11.'"),
+        (("--days", "2026-11-20", "x.ndjson"), "--days are of the archive: add --from archive"),
+        ((), "say which files to replay, or --from archive --days 2026-11-21"),
+    ],
+)
+def test_files_and_days_are_not_mixed_up(cli_replay: Run, options: tuple[str, ...], said: str) -> None:
+    Path("x.ndjson").write_text("")
+    done = cli_replay(*options)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
 
 
 # ----------------------------------------------------------------------------------------------- the report

@@ -133,6 +133,15 @@ def test_a_file_that_can_be_read_in_part_or_is_empty_is_judged(run: Run, tmp_pat
     assert done.out
 
 
+def test_only_replay_reads_the_archive(run: Run, tmp_path: Path) -> None:
+    for command in (("record",), ("rules", "explain", "--rule", "long-hold", "--call", "c1")):
+        done = run(*command, named_ana(tmp_path), "--from", "archive")
+        assert done.code == 2, command
+        assert "only `sansheng replay` reads the archive" in done.err.replace("\n", " ").replace("│", "").replace(
+            "  ", " "
+        )
+
+
 # ------------------------------------------------------------------------------------------- odd arguments
 
 

@@ -29,53 +29,49 @@ from typing import Any
 
 import msgspec
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from streams.backtest import from_archive
 from streams.backtest.compare import Alert, Change
 from streams.backtest.judge import Books
 from streams.backtest.report import anchors, render, total
-from streams.backtest.run import Outcome, Row, backtest, cores
-from streams.backtest.run import Progress as Tell
+from streams.backtest.run import Changes, Outcome, Progress, Row, backtest, cores, replay_days
 from streams.backtest.traces import SUFFIXES, expand
 from streams.rulebook.book import Rulebook, RulebookError, load
-from streams.terminal import Format, Source, conclude, err, print_table, say
+from streams.terminal import Format, Source, bar, conclude, print_table, say
 
 #: The word for the default book without any overlay.
 DEFAULT = Path("default")
 
 
 class Options(msgspec.Struct, frozen=True):
-    """How to run and what to write. ``workers`` 0: one a core; ``pictures``: how many calls are drawn at most."""
+    """How to run and what to write. ``workers`` 0: one a core; ``pictures``: how many calls are drawn at most;
+    ``days``: of the archive, where that is the source.
+    """
 
     source: Source
     output: Format
     html: Path | None
     pictures: int
     workers: int
+    days: tuple[str, ...] = ()
 
 
 def run(traces: Sequence[Path], rulebook: Sequence[Path], against: Sequence[Path], options: Options) -> None:
     """Back-test, print, and end with exit 1 where a trace gave nothing, 2 where nothing could be run."""
     html, source = options.html, options.source
-    books, paths = _books(rulebook, against), _traces(traces, source)
+    books = _books(rulebook, against)
     if html is not None:
         _check_target(html)
-    try:
-        with _stoppable(), _bar() as progress:
-            outcome = backtest(
-                paths,
-                books,
-                source=source.value,
-                workers=options.workers or cores(),
-                pictures=options.pictures if html else 0,
-                progress=progress,
-            )
-    except KeyboardInterrupt:
-        say("stopped; nothing was written", style="yellow")
-        raise typer.Exit(130) from None
-    except BrokenProcessPool:
-        say("a process of the back-test died; if memory was short, try fewer --workers", style="red")
-        raise typer.Exit(1) from None
+    paths = from_archive.files(options.days) if source is Source.archive else _traces(traces, source)
+    with guarded("stopped; nothing was written") as progress:
+        outcome = backtest(
+            paths,
+            books,
+            source=source.value,
+            workers=options.workers or cores(),
+            pictures=options.pictures if html else 0,
+            progress=progress,
+        )
     for problem in outcome.problems:
         say(str(problem), style="yellow")
     if html is not None:
@@ -87,6 +83,16 @@ def run(traces: Sequence[Path], rulebook: Sequence[Path], against: Sequence[Path
     if not outcome.calls:
         say("there is no call in these traces: nothing was compared", style="red")
         raise typer.Exit(1)
+
+
+def changes(book: Rulebook, days: Sequence[str], workers: int) -> Changes:
+    """What days of the archive give under one book; problems are told."""
+    paths = from_archive.files(days)
+    with guarded("stopped") as progress:
+        found = replay_days(paths, book, workers=workers or cores(), progress=progress)
+    for problem in found.problems:
+        say(str(problem), style="yellow")
+    return found
 
 
 # -------------------------------------------------------------------------------------------------- input
@@ -153,16 +159,17 @@ def _check_target(html: Path) -> None:
 
 
 @contextmanager
-def _bar() -> Iterator[Tell]:
-    """A progress bar where somebody watches; nothing in a pipe."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task("reading", total=None)
-
-        def tell(done: int, of: int) -> None:
-            bar.update(task, description="calls", completed=done, total=of)
-
-        yield tell
+def guarded(stopped: str) -> Iterator[Progress]:
+    """A progress bar around work in processes; Ctrl-C ends it with the words ``stopped``, exit 130."""
+    try:
+        with _stoppable(), bar() as tell:
+            yield lambda done, of: tell("calls", done, of)
+    except KeyboardInterrupt:
+        say(stopped, style="yellow")
+        raise typer.Exit(130) from None
+    except BrokenProcessPool:
+        say("a process of the back-test died; if memory was short, try fewer --workers", style="red")
+        raise typer.Exit(1) from None
 
 
 @contextmanager

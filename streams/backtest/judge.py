@@ -141,15 +141,48 @@ def judge(plan: Plan, files: Sequence[File], calls: Iterable[CallLines]) -> Batc
     """Read and judge calls by both books."""
     batch = Batch()
     for call in calls:
-        lines: list[Line] = []
-        for item in read_lines(files, call):
-            if isinstance(item, Problem):
-                batch.problems.append(item)
-            elif not isinstance(item.event, LegTapped):
-                lines.append(item)
-        if lines:
+        if lines := _read(files, call, batch.problems):
             _judge_call(plan, files, call, lines, batch)
     return batch
+
+
+class Told(Struct):
+    """What some calls told under one book: alert changes by call, in the order in which they came."""
+
+    calls: int = 0
+    changes: list[AlertChange] = []
+    marks: list[Mark] = []
+    problems: list[Problem] = []
+
+    def add(self, other: Told) -> None:
+        """Add what other calls told."""
+        self.calls += other.calls
+        self.changes += other.changes
+        self.marks += other.marks
+        self.problems += other.problems
+
+
+def tell(book: Book, files: Sequence[File], calls: Iterable[CallLines]) -> Told:
+    """Read and judge calls by one book."""
+    told = Told()
+    for call in calls:
+        if lines := _read(files, call, told.problems):
+            driver, changes = driven(book, lines, call.until)
+            told.changes += changes
+            told.marks += driver.marks
+            told.problems += (Problem(note) for note in driver.notes)
+            told.calls += 1
+    return told
+
+
+def _read(files: Sequence[File], call: CallLines, problems: list[Problem]) -> list[Line]:
+    lines: list[Line] = []
+    for item in read_lines(files, call):
+        if isinstance(item, Problem):
+            problems.append(item)
+        elif not isinstance(item.event, LegTapped):
+            lines.append(item)
+    return lines
 
 
 def _judge_call(plan: Plan, files: Sequence[File], call: CallLines, lines: Sequence[Line], batch: Batch) -> None:
@@ -175,9 +208,7 @@ def _judge_call(plan: Plan, files: Sequence[File], call: CallLines, lines: Seque
 
 def verdict(book: Book, lines: Sequence[Line], until: float) -> Verdict:
     """Judge one call alone, up to ``until`` where it has no end."""
-    driver = Driver(book)
-    changes = [change for line in lines for change in driver.feed(line.event)]
-    changes += driver.finish_calls(until)
+    driver, changes = driven(book, lines, until)
     call = lines[0].event.call
     return Verdict(
         alerts=tuple(gather((call, change) for change in changes)),
@@ -187,12 +218,24 @@ def verdict(book: Book, lines: Sequence[Line], until: float) -> Verdict:
     )
 
 
+def driven(book: Book, lines: Sequence[Line], until: float) -> tuple[Driver, list[AlertChange]]:
+    """Judge one call alone as ``verdict`` does: the changes as they came, and who tells the rest."""
+    driver = Driver(book)
+    changes = [change for line in lines for change in driver.feed(line.event)]
+    return driver, changes + driver.finish_calls(until)
+
+
 def judge_subjects(book: Book, marks: Iterable[Mark], until: float) -> list[Alert]:
     """The alerts of rules across calls: each subject's marks in order of time."""
+    return gather(subject_changes(book, marks, until))
+
+
+def subject_changes(book: Book, marks: Iterable[Mark], until: float) -> Iterable[tuple[str, AlertChange]]:
+    """The same as they come, each with its subject."""
     subjects: dict[str, list[Mark]] = defaultdict(list)
     for mark in marks:
         subjects[mark.call].append(mark)
-    return gather(chain.from_iterable(_subject(book, each, until) for each in subjects.values()))
+    return chain.from_iterable(_subject(book, each, until) for each in subjects.values())
 
 
 def _subject(book: Book, marks: list[Mark], until: float) -> Iterable[tuple[str, AlertChange]]:

@@ -16,14 +16,27 @@ from contextlib import contextmanager
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from streams.alerts import AlertChange
 from streams.backtest.compare import Change, Side, compare, order
-from streams.backtest.judge import Batch, Books, Plan, judge, judge_subjects, place, verdict
+from streams.backtest.judge import (
+    Batch,
+    Books,
+    Plan,
+    Told,
+    judge,
+    judge_subjects,
+    place,
+    subject_changes,
+    tell,
+    verdict,
+)
 from streams.backtest.picture import Drawn, draw
-from streams.backtest.traces import CallLines, File, Index, Indexer, Line, read_lines
+from streams.backtest.traces import CallLines, File, Index, Indexer, Line, hold, read_lines
 from streams.detectors.base import Rule
 from streams.problem import Problem
 from streams.rulebook.book import Rulebook
@@ -103,15 +116,11 @@ def backtest(  # noqa: PLR0913 - each is a choice of its own
         OSError: a trace cannot be opened.
     """
     with TemporaryDirectory(prefix="sansheng-") as folder:
-        indexer = Indexer()
-        for path in paths:
-            if source == "record":
-                indexer.add_record(path)
-            else:
-                indexer.add_capture(path, Path(folder))
-        index = indexer.index()
+        index = _index(paths, source, Path(folder))
         plan = Plan(books, share=share)
-        total = _judged(books, plan, index, workers, progress)
+        total = Batch()
+        for answer in _judged(_Work(books, bool(plan.shared), index.files), judge, index, workers, progress):
+            total.add(answer)
         _across_calls(plan, index, total)
         changes = tuple(sorted(total.changes, key=order))
         drawn = tuple(_drawn(books, index, changes, pictures))
@@ -127,9 +136,45 @@ def backtest(  # noqa: PLR0913 - each is a choice of its own
         rows=tuple(_rows(books, total, changes)),
         changes=changes,
         drawn=drawn,
-        problems=(*index.problems, *total.problems),
+        problems=tuple(dict.fromkeys((*index.problems, *total.problems))),
         unread=index.unread,
     )
+
+
+class Changes(Struct, frozen=True):
+    """What days of the archive give under one book: alert changes in order of time, and in each call as they came."""
+
+    changes: tuple[AlertChange, ...]
+    calls: int
+    problems: tuple[Problem, ...]
+    unread: tuple[Path, ...]
+
+
+def replay_days(
+    paths: Sequence[Path], book: Rulebook, *, workers: int = 1, progress: Progress = lambda done, of: None
+) -> Changes:
+    """Judge days of the archive by one book: the alert changes as ``streams.replay`` gives them for a record."""
+    index = _index(paths, "archive", Path())
+    told, work = Told(), _Work(Books(book, book), True, index.files)
+    for answer in _judged(work, _tell, index, workers, progress):
+        told.add(answer)
+    told.changes += (change for _, change in subject_changes(book, told.marks, index.ends))
+    changes = sorted(told.changes, key=lambda change: (change.at, change.call))
+    problems = tuple(dict.fromkeys((*index.problems, *told.problems)))
+    return Changes(tuple(changes), told.calls, problems, index.unread)
+
+
+def _index(paths: Sequence[Path], source: str, folder: Path) -> Index:
+    """``folder``: for records of captures."""
+    indexer = Indexer()
+    for path in paths:
+        if source == "record":
+            indexer.add_record(path)
+        elif source == "archive":
+            indexer.add_day(path)
+        else:
+            indexer.add_capture(path, folder)
+    return indexer.index()
 
 
 def cores() -> int:
@@ -140,37 +185,53 @@ def cores() -> int:
 # ----------------------------------------------------------------------------------------------- processes
 
 
-def _judged(books: Books, plan: Plan, index: Index, workers: int, progress: Progress) -> Batch:
+class _Work(Struct):
+    """What is the same for all calls: a worker is given it when it begins."""
+
+    books: Books
+    share: bool
+    files: tuple[File, ...]
+
+    def plan(self) -> Plan:
+        """Made in each process: it is not sent."""
+        return Plan(self.books, share=self.share)
+
+
+_Answer = TypeVar("_Answer")
+_Do = Callable[[Plan, Sequence[File], Sequence[CallLines]], _Answer]
+
+
+def _judged(work: _Work, do: _Do[_Answer], index: Index, workers: int, progress: Progress) -> Iterator[_Answer]:
+    """What becomes of the calls, batch by batch in their order."""
     calls = index.calls
     batches = [calls[n : n + BATCH_CALLS] for n in range(0, len(calls), BATCH_CALLS)]
-    workers, total = min(workers, len(batches)), Batch()
+    workers = min(workers, len(batches))
     progress(0, len(calls))
-    answers = (
-        _in_workers(books, bool(plan.shared), index.files, batches, workers)
-        if workers > 1
-        else (judge(plan, index.files, batch) for batch in batches)
-    )
+    if workers > 1:
+        answers = _in_workers(work, do, batches, workers)
+    else:
+        plan = work.plan()
+        answers = (do(plan, work.files, batch) for batch in batches)
     done = 0
     for batch, answer in zip(batches, answers, strict=True):
-        total.add(answer)
+        yield answer
         done += len(batch)
         progress(done, len(calls))
-    return total
 
 
 def _in_workers(
-    books: Books, share: bool, files: tuple[File, ...], batches: Sequence[Sequence[CallLines]], workers: int
-) -> Iterator[Batch]:
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin, initargs=(books, share, files))
+    work: _Work, do: _Do[_Answer], batches: Sequence[Sequence[CallLines]], workers: int
+) -> Iterator[_Answer]:
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin, initargs=(work,))
     try:
         with _deaf_to_interrupts():  # processes inherit that, so that Ctrl-C finds none of them unprepared
-            answers = [pool.submit(_judge, batch) for batch in batches]
+            answers = [pool.submit(_do, do, batch) for batch in batches]
         yield from _in_order(answers)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _in_order(answers: list[Future[Batch]]) -> Iterator[Batch]:
+def _in_order(answers: list[Future[_Answer]]) -> Iterator[_Answer]:
     answers.reverse()
     while answers:  # an answer that has been taken need not be kept
         yield answers.pop().result()
@@ -188,19 +249,14 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class _Work(Struct):
-    """What a worker was given when it began."""
-
-    plan: Plan
-    files: tuple[File, ...]
+#: Of a worker.
+_given: list[tuple[Plan, tuple[File, ...]]] = []
 
 
-_work: list[_Work] = []
-
-
-def _begin(books: Books, share: bool, files: tuple[File, ...]) -> None:
+def _begin(work: _Work) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _work[:] = [_Work(Plan(books, share=share), files)]
+    hold(work.files)
+    _given[:] = [(work.plan(), work.files)]
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -211,8 +267,12 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _judge(calls: Sequence[CallLines]) -> Batch:
-    return judge(_work[0].plan, _work[0].files, calls)
+def _do(do: _Do[_Answer], calls: Sequence[CallLines]) -> _Answer:
+    return do(*_given[0], calls)
+
+
+def _tell(plan: Plan, files: Sequence[File], calls: Sequence[CallLines]) -> Told:
+    return tell(plan.now, files, calls)
 
 
 # ------------------------------------------------------------------------------------------ putting together

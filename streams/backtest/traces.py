@@ -5,6 +5,9 @@ costs); the lines themselves are read by the process that judges their call. So 
 among all cores, and no line is decoded by more than one of them.
 
 A capture of a PBX must be translated as a whole; its record is written to a folder for the time of the run.
+
+A day of the archive stands call by call already: its index is each call's rows, and a process reads only the group of
+rows in which its call stands. Its files are kept open, so that the archivist may write the day anew meanwhile.
 """
 
 from __future__ import annotations
@@ -12,28 +15,35 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from streams.core import KEEP_ENDED_S, SILENT_S
 from streams.events import LATEST_S, AnyEvent, BadEventError, parse, render
 from streams.problem import Problem
 from streams.replay import AHEAD_S
 from streams.telephony.capture import read_capture, record_lines
 
+if TYPE_CHECKING:
+    from streams.archive.day_files import Span
+
 #: Names of traces in a folder, by where they come from.
-SUFFIXES = {"record": (".ndjson", ".jsonl"), "asterisk": (".jsonl", ".ami.txt")}
+SUFFIXES = {"record": (".ndjson", ".jsonl"), "asterisk": (".jsonl", ".ami.txt"), "archive": (".parquet",)}
 #: Calls of the engine's own (heartbeats, subjects of rules across calls) are made anew by each run.
 OWN = "~"
+#: An archived call is over, whether its end was logged or not: the engine has judged it so long after its last event.
+OVER_S = SILENT_S + KEEP_ENDED_S
 
 
 class Line(NamedTuple):
-    """One event of a call and where it stands, ``line`` counted from 1."""
+    """One event of a call and where it stands, ``line`` (of a day of the archive: row) counted from 1."""
 
     event: AnyEvent
     file: int
@@ -41,7 +51,9 @@ class Line(NamedTuple):
 
 
 class CallLines(Struct, frozen=True):
-    """A call and its lines: file, line and byte offset of each in turn. ``until``: end of its trace, Unix seconds."""
+    """A call and its lines: file, line and byte offset of each in turn; of a day of the archive: file, first row
+    from 0, and how many. ``until``: end of its trace, Unix seconds.
+    """
 
     call: str
     places: array[int]
@@ -49,10 +61,14 @@ class CallLines(Struct, frozen=True):
 
 
 class File(Struct, frozen=True):
-    """A trace under the name the user knows it by, and the record of it that is read."""
+    """A trace under the name the user knows it by, and the record of it that is read.
+
+    ``stamp``: of a day of the archive, which writing of it is meant; None: the record is text.
+    """
 
     name: str
     record: Path
+    stamp: int | None = None
 
 
 class Index(Struct, frozen=True):
@@ -126,6 +142,33 @@ class Indexer:
         self._add(path, record, _translated(path, record))
         if path in self._unread and any(not isinstance(item, Problem) for item in read_capture(path)):
             self._unread.remove(path)  # what can be read holds no call
+
+    def add_day(self, path: Path) -> None:
+        """Index the events of a day of the archive. One that cannot be read is a problem.
+
+        A call that has moved to another day stands in both until both are written anew: the longer record counts.
+        """
+        from streams.archive import day_files  # noqa: PLC0415 - Arrow takes a while to import
+
+        number, read = len(self._files), 0
+        try:
+            stamp = day_files.stamp(path)
+            self._files.append(File(str(path), path, stamp))
+            for span in day_files.spans(path, stamp):
+                read += 1
+                self._add_span(number, span)
+        except day_files.DayError as error:
+            self._problems.append(Problem(str(error)))
+            self._unread += [] if read else [path]
+
+    def _add_span(self, number: int, span: Span) -> None:
+        before = self._places.get(span.call)
+        if before is not None and before[2] >= span.rows:
+            return
+        self._places[span.call] = array("q", (number, span.row, span.rows))
+        self._until[span.call] = span.ends + OVER_S
+        self._events += span.rows - (before[2] if before is not None else 0)
+        self._begins, self._ends = min(self._begins, span.begins), max(self._ends, span.ends)
 
     def index(self) -> Index:
         """What has been found."""
@@ -209,10 +252,39 @@ def read_lines(files: Sequence[File], lines: CallLines) -> Iterator[Line | Probl
     """The events of one call in the order of the traces, and a Problem for each line that cannot be read."""
     places = lines.places
     for number, run in groupby(zip(places[::3], places[1::3], places[2::3], strict=True), key=itemgetter(0)):
-        with files[number].record.open("rb") as file:
-            for _, line, offset in run:
-                file.seek(offset)
-                try:
-                    yield Line(parse(file.readline()), number, line)
-                except BadEventError as error:
-                    yield Problem(str(error), where=f"{files[number].name}:{line}")
+        file = files[number]
+        for line, text in _rows(file, run) if file.stamp is not None else _texts(file, run):
+            if isinstance(text, Problem):
+                yield text
+                continue
+            try:
+                yield Line(parse(text), number, line)
+            except BadEventError as error:
+                yield Problem(str(error), where=f"{file.name}:{line}")
+
+
+def _texts(file: File, places: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, bytes]]:
+    with file.record.open("rb") as lines:
+        for _, line, offset in places:
+            lines.seek(offset)
+            yield line, lines.readline()
+
+
+def _rows(file: File, places: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, str | Problem]]:
+    from streams.archive import day_files  # noqa: PLC0415 - as above
+
+    for _, first, rows in places:
+        try:
+            yield from enumerate(day_files.event_lines(file.record, file.stamp or 0, first, rows), first + 1)
+        except day_files.DayError as error:
+            yield first + 1, Problem(str(error))
+
+
+def hold(files: Iterable[File]) -> None:
+    """Open the days of the archive as they are now; one that was written anew just before is a problem of its calls."""
+    from streams.archive import day_files  # noqa: PLC0415 - as above
+
+    for file in files:
+        if file.stamp is not None:
+            with suppress(day_files.DayError):
+                day_files.hold(file.record, file.stamp)
