@@ -17,6 +17,8 @@ Kind = Literal["counter", "gauge", "histogram"]
 _PHONE_S = (1.0, 2.0, 3.0, 5.0, 8.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 240.0, 600.0)
 _QUICK_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
+_ARCHIVE = ("archive",)
+
 
 class Metric(Struct, frozen=True):
     """One row: the name without prefix and unit suffix rules of Prometheus already applied."""
@@ -153,6 +155,65 @@ TABLE: tuple[Metric, ...] = (
         _QUICK_S,
         ("wall",),
     ),
+    Metric("sansheng_archive_writable", "gauge", "1 while the store takes what is written", (), (), _ARCHIVE),
+    Metric(
+        "sansheng_archive_calls_total",
+        "counter",
+        "Calls that were stored at their end, or changed after it",
+        (),
+        (),
+        _ARCHIVE,
+    ),
+    Metric("sansheng_archive_alerts_total", "counter", "Alerts that were stored, or changed", (), (), _ARCHIVE),
+    Metric("sansheng_archive_verdicts_total", "counter", "Verdicts and snoozes that were stored", (), (), _ARCHIVE),
+    Metric("sansheng_archive_batches_total", "counter", "Batches that were stored", (), (), _ARCHIVE),
+    Metric(
+        "sansheng_archive_batch_seconds",
+        "histogram",
+        "How long a batch took to store, waiting for the store included",
+        (),
+        _QUICK_S,
+        _ARCHIVE,
+    ),
+    Metric("sansheng_archive_lag_messages", "gauge", "Messages that wait in Kafka", ("topic",), (), _ARCHIVE),
+    Metric("sansheng_archive_last_write_timestamp_seconds", "gauge", "When a batch was last stored", (), (), _ARCHIVE),
+    Metric(
+        "sansheng_archive_unreadable_total",
+        "counter",
+        "Messages that could not be read, or that the store refuses for ever",
+        ("topic",),
+        (),
+        _ARCHIVE,
+    ),
+    Metric(
+        "sansheng_archive_resets_total",
+        "counter",
+        "Partitions read from their beginning: the place is gone (retention), or was never there (another-log)",
+        ("topic", "reason"),
+        (),
+        _ARCHIVE,
+    ),
+    Metric(
+        "sansheng_archive_days_pending", "gauge", "Days whose Parquet files are older than the store", (), (), _ARCHIVE
+    ),
+    Metric("sansheng_archive_days_written_total", "counter", "Days written as Parquet", (), (), _ARCHIVE),
+    Metric(
+        "sansheng_archive_days_failed_total",
+        "counter",
+        "Times that days could not be written as Parquet",
+        (),
+        (),
+        _ARCHIVE,
+    ),
+    Metric(
+        "sansheng_archive_forgotten_total",
+        "counter",
+        "What was forgotten at the end of its time: words of calls, calls, entries of the audit",
+        ("kind",),
+        (),
+        _ARCHIVE,
+    ),
+    Metric("sansheng_archive_schema_info", "gauge", "1 for the store's revision", ("revision",), (), _ARCHIVE),
     Metric("sansheng_listen_connections", "gauge", "Sources of audio connected", ("source",), (), ("listen",)),
     Metric("sansheng_listen_audio_seconds_total", "counter", "Sound that was published", ("source",), (), ("listen",)),
     Metric(
@@ -189,7 +250,7 @@ class Metrics:
     """The metrics of one process, each by its name in ``TABLE``."""
 
     def __init__(self, process: str) -> None:
-        """``process``: detect, asterisk, listen, recognise or wall; only its rows are made."""
+        """``process``: detect, asterisk, listen, recognise, wall or archive; only its rows are made."""
         self.process = process
         self.registry = CollectorRegistry()
         self._made = {m.name: self._make(m) for m in TABLE if process in m.where}

@@ -58,6 +58,7 @@ class System:
             "METRICS__DETECT": "0",
             "METRICS__ASTERISK": "0",
             "METRICS__WALL": "0",
+            "METRICS__ARCHIVE": "0",
             **more,
         }
         return {**os.environ, **{f"SANSHENG_{name}": value for name, value in mine.items()}}

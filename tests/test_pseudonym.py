@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,12 @@ def test_an_outside_line_is_named_as_one() -> None:
 def test_the_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
     assert key_from(tmp_path) == key_from(tmp_path)
     assert (tmp_path / "pseudonym.key").stat().st_mode & 0o077 == 0
+
+
+def test_processes_that_start_together_get_the_same_key(tmp_path: Path) -> None:
+    """The gateway and the archivist do: a key that is read while it is being written would be another one."""
+    with ThreadPoolExecutor(8) as threads:
+        for n in range(100):
+            keys = set(threads.map(lambda _, n=n: key_from(tmp_path / str(n)), range(8)))
+            assert [len(key) for key in keys] == [32]
+            assert [file.name for file in (tmp_path / str(n)).iterdir()] == ["pseudonym.key"]

@@ -59,7 +59,7 @@ async def test_a_start_that_fails_leaves_no_check_behind(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(up, "begin_check", begin)
     monkeypatch.setattr(up, "_broker", no_broker)
-    ports = {"detect": 0, "asterisk": 0, "wall": 0}
+    ports = {"detect": 0, "asterisk": 0, "wall": 0, "archive": 0}
     with pytest.raises(UnreadyError, match="no broker"):
         await up.run(settings(tmp_path, wall={"port": 0}, metrics=ports), lambda told: None)
     assert begun[0] is not None

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
 
 from streams.archive import migrations
 from streams.archive.store import Store, StoreError
 from streams.settings import Settings, read_settings
-from streams.terminal import say
+from streams.terminal import print_table, say
+
+#: Runs work with logs until a signal; what an operator can mend is said in words, exit 1.
+Run = Callable[[Coroutine[Any, Any, None]], None]
 
 app = typer.Typer(help="Ended calls: kept, exported, and forgotten in time.")
+
+
+def mount(parent: typer.Typer, run: Run) -> None:
+    """``sansheng archive``, which runs the archivist, and its commands."""
+
+    @app.callback(invoke_without_command=True)
+    def archive(
+        context: typer.Context,
+        kafka: Annotated[str | None, typer.Option(help="host:port of a broker to use, not the embedded one.")] = None,
+    ) -> None:
+        """Keep every call that has ended: follow the topics and store what comes. One archivist on each store."""
+        if context.invoked_subcommand is None:
+            from streams.archive import archivist  # noqa: PLC0415 - the Kafka client takes a while to import
+
+            run(archivist.run(read_settings(kafka=kafka)))
+
+    parent.add_typer(app, name="archive")
 
 
 @contextmanager
@@ -42,3 +65,23 @@ def migrate() -> None:
         before = migrations.upgrade(store)
         now = migrations.revision(store)
         say(f"{store.where}: {before or 'new'} → {now}" if before != now else f"{store.where}: {now}, nothing to do")
+
+
+@app.command("status")
+def status_command() -> None:
+    """Print how much the archive holds, how far it is, and how large it has grown."""
+    from streams.archive.status import rows, status  # noqa: PLC0415 - only this command needs it
+
+    with opened() as (store, settings):
+        print_table(("archive", ""), rows(status(store, settings), settings, _lag(store, settings)), "the archive")
+
+
+def _lag(store: Store, settings: Settings) -> dict[str, int] | str:
+    """What waits in Kafka by topic, or why that cannot be said."""
+    from streams.archive import archivist  # noqa: PLC0415 - the Kafka client takes a while to import
+    from streams.archive.taking import Taking  # noqa: PLC0415 - only this command needs it
+
+    for client in ("aiokafka", "kafka"):
+        logging.getLogger(client).setLevel(logging.CRITICAL)  # they repeat what we say in a word
+    taking = Taking(store, b"", settings.ahead_s)
+    return asyncio.run(archivist.lag(settings, taking.offsets))

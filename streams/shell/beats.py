@@ -13,9 +13,10 @@ from streams.settings import Settings
 from streams.shell.publisher import Message
 
 
-def beat(settings: Settings, component: Component, instance: str, why_not: str) -> Message:
-    """The process is alive, and does its work unless ``why_not`` says otherwise."""
-    told = Heartbeat(component=component, instance=instance, at=time.time(), ok=not why_not, detail=why_not)
+def beat(settings: Settings, component: Component, instance: str, why_not: str, but: str = "") -> Message:
+    """The process is alive, and does its work unless ``why_not`` says otherwise; ``but``: what else goes wrong."""
+    detail = why_not or but
+    told = Heartbeat(component=component, instance=instance, at=time.time(), ok=not why_not, detail=detail)
     return Message(settings.topic("heartbeats"), instance.encode(), heartbeat.render(told))
 
 

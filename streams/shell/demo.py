@@ -8,6 +8,7 @@ their recorded transcripts are played. Everything else is the real system, in a 
 from __future__ import annotations
 
 import asyncio
+import shlex
 import shutil
 from pathlib import Path
 
@@ -61,9 +62,10 @@ async def run(settings: Settings, say: up.Say, *, speed: float = 1.0, port: int 
 
 
 async def _beside(settings: Settings, say: up.Say, *, hears: bool) -> None:
-    """Tell the alerts, and play the spoken calls."""
+    """Tell the alerts and the archive, and play the spoken calls."""
     async with asyncio.TaskGroup() as group:
         group.create_task(_tell_alerts(settings, say))
+        group.create_task(_tell_archive(settings, say))
         group.create_task(_play(settings, say, hears=hears))
 
 
@@ -93,8 +95,16 @@ def _demo_settings(settings: Settings, folder: Path, pbx_port: int, wall_port: i
             "kafka_port": free_port(),
             "asterisk": AsteriskSettings(port=pbx_port, secret=SecretStr(_SECRET)),
             "wall": wall,
+            "archive": settings.archive.model_copy(update={"url": SecretStr(""), "folder": None}),  # nor a real store
         }
     )
+
+
+async def _tell_archive(settings: Settings, say: up.Say) -> None:
+    """Say how to look into the archive, once it works."""
+    await until_awake(settings, ("archive",))
+    here = f"SANSHENG_RUN_DIR={shlex.quote(str(settings.run_dir))} SANSHENG_KAFKA={settings.bootstrap}"
+    say(f"the archive keeps every call that has ended: {here} sansheng archive status")
 
 
 async def _tell_alerts(settings: Settings, say: up.Say) -> None:

@@ -44,7 +44,7 @@ class Process(Struct, frozen=True):
     arguments: tuple[str, ...]
 
 
-PROCESSES = (Process("detect", ("detect",)), Process("asterisk", ("asterisk",)), Process("wall", ("wall",)))
+PROCESSES = tuple(Process(name, (name,)) for name in ("detect", "asterisk", "wall", "archive"))
 
 
 def ear_processes(settings: Settings) -> tuple[Process, ...]:
@@ -221,7 +221,7 @@ _Ports = dict[str, tuple[str, int]]
 
 def _ports(settings: Settings) -> _Ports:
     """What is bound in any case: setting -> host and port."""
-    metrics = {f"metrics.{name}": getattr(settings.metrics, name) for name in ("detect", "asterisk", "wall")}
+    metrics = {f"metrics.{process.name}": getattr(settings.metrics, process.name) for process in PROCESSES}
     return {"wall.port": (settings.wall.host, settings.wall.port)} | {
         name: (settings.metrics.host, port) for name, port in metrics.items()
     }

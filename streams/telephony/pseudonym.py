@@ -11,7 +11,9 @@ import hmac
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -61,13 +63,19 @@ def pseudonymise(event: AnyEvent, key: bytes) -> AnyEvent:
 
 
 def key_from(folder: Path) -> bytes:
-    """The site's key, made at the first call and kept in ``folder`` for its owner alone."""
+    """The site's key, made at the first call and kept in ``folder`` for its owner alone.
+
+    Processes that start together get the same one: it appears under its name with all its bytes, and the first stays.
+    """
     file = folder / "pseudonym.key"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_bytes()
-    with os.fdopen(handle, "wb") as out:
-        out.write(secrets.token_bytes(32))
+    if not file.exists():
+        handle, fresh = tempfile.mkstemp(dir=folder, prefix=".pseudonym.key.")
+        try:
+            with os.fdopen(handle, "wb") as out:
+                out.write(secrets.token_bytes(32))
+            with suppress(FileExistsError):
+                os.link(fresh, file)
+        finally:
+            Path(fresh).unlink()
     return file.read_bytes()
