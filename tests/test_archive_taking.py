@@ -37,6 +37,8 @@ from streams.events import (
     CallAnswered,
     CallEnded,
     CallOffered,
+    CallTransferred,
+    CallTransferring,
     Event,
     Transcript,
     render,
@@ -330,3 +332,20 @@ def test_who_is_not_where_the_store_is_must_not_write(store: Store) -> None:
         with pytest.raises(TakenOverError, match="another archivist"):
             Taking(store, KEY, 60).take(CLUSTER, messages[:1], was, {place: 9})
     assert whole(store) == before
+
+
+def test_a_transfer_that_is_told_twice_is_one(store: Store) -> None:
+    at = 1_795_300_000.0
+    events = [
+        CallOffered(call="twice", at=at, queue="hotline"),
+        CallAnswered(call="twice", at=at + 3, agent="101"),
+        CallTransferring(call="twice", at=at + 20, agent="101", to="102"),
+        CallTransferring(call="twice", at=at + 21, agent="101", to="102"),
+        CallTransferred(call="twice", at=at + 30, agent="102"),
+        CallTransferring(call="twice", at=at + 50, agent="102", to="103"),
+        CallTransferred(call="twice", at=at + 60, agent="103"),
+        CallEnded(call="twice", at=at + 90, by="customer"),
+    ]
+    taken(store, Log().calls(events).messages)
+    with store.reading() as connection:
+        assert connection.execute(select(calls.c.transfers, calls.c.transfer_s)).one() == (2, 20.0)

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from streams.call import IN_TIME_S, LATE_S, Call, Phase, Stretch, is_telephony
 from streams.core import SILENT_S, CallState, NoRules, step
 from streams.events import (
     AgentMissed,
     AnyEvent,
-    CallTransferring,
     Direction,
     LegTapped,
     Party,
@@ -125,12 +125,14 @@ class _Fold:
             self._hear(event)
         self._heard_at = max(self._heard_at, event.at)
         if not is_telephony(event):
+            if self._state:  # a call that is spoken in goes on
+                self._state = replace(self._state, heard_at=max(self._state.heard_at, event.at))
             return
         call = self._call
         if call and call.ended_at is not None and event.at > call.ended_at + LATE_S:
             return  # what comes so late is of no call that anybody knows
         self._state = step(_NO_RULES, self._state, event).state or self._state
-        self._transfers += isinstance(event, CallTransferring)
+        self._transfers += bool(self._call and self._call.phase == "transferring" and not _is_passed(call))
         if call and self._call:
             self._count_rings(call, self._call, event)
 
@@ -209,6 +211,10 @@ class _Fold:
                 talk_s=spent(own, "talking"),
                 held_s=spent(own, "held"),
             )
+
+
+def _is_passed(call: Call | None) -> bool:
+    return call is not None and call.phase == "transferring"
 
 
 def spent(stretches: Iterable[Stretch], phase: Phase) -> float:

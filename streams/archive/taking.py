@@ -313,7 +313,7 @@ class Writer:
         events = dict(whole or {})
         events |= past.records_of(self._connection, [no for no in over if no not in events])
         again = [no for no in over if whole is None or no not in whole]
-        made = {no: facts(events[no], now) if no in events else None for no in over}
+        made = self._as_known({no: facts(events[no], now) if no in events else None for no in over}, again)
         self._one_piece({no: events[no] for no in again if no in events})
         self._rows(over, made)
         for part in chunks(again):
@@ -325,6 +325,16 @@ class Writer:
         ]
         self._store.upsert(self._connection, parts, taking)
         self.words({no: each for no, each in made.items() if each})
+
+    def _as_known(self, made: dict[int, Facts | None], again: Sequence[int]) -> dict[int, Facts | None]:
+        """What only its words told of a call stays known when they have been forgotten."""
+        for part in chunks(again):
+            asked = select(calls.c.no, calls.c.listened, calls.c.heard_at).where(calls.c.no.in_(part))
+            for no, listened, heard_at in self._connection.execute(asked):
+                if each := made[no]:
+                    later = max(heard_at, each.heard_at)
+                    made[no] = replace(each, listened=listened or each.listened, heard_at=later)
+        return made
 
     def words(self, made: dict[int, Facts]) -> None:
         """Write what was said in these calls."""
