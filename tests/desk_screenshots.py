@@ -6,11 +6,17 @@ import asyncio
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import msgspec
 from playwright.async_api import Browser, Page
 
+from streams.archive import migrations
+from streams.archive.store import Store
+from streams.settings import Settings
+from streams.verdicts import Judgement
 from tests.browser_tools import launched, take
-from tests.wall_records import spoken, tell
+from tests.wall_records import bygone, spoken, tell
 from tests.wall_screenshots import Morning
 from tests.wall_script import Running, running_wall
 
@@ -109,6 +115,46 @@ async def _pages(browser: Browser, folder: Path) -> None:
             await _take(page, folder, name)
 
 
+def _month(store: Store) -> str:
+    """A month of spoken calls in an archive; one alert of three weeks ago, which somebody has judged."""
+    floor, keep = bygone(store)
+    names = ("rude-agent", "escalation", "hold-without-consent")
+    for n, ago in enumerate(range(40)):
+        for at, name in enumerate(names):
+            tell(floor, spoken(name), time.time() - 86_400 * (1 + ago) - 3600 * at - n * 977 % 20_000, f"{name}-{n}")
+    alert = next(c for c in floor.changes if c.rule == "forbidden-summons" and c.call == "rude-agent-20")
+    about = {"alert": alert.id, "call": alert.call, "rule": alert.rule, "agent": alert.agent, "queue": alert.queue}
+    done = (("claimed", ""), ("commented", "已与坐席复听录音。"), ("resolved", ""))
+    for n, (action, text) in enumerate(done):
+        made = {"id": f"v{n}", "action": action, "text": text, "at": alert.at + 60 * (n + 1), "type": "judgement"}
+        floor.verdict(msgspec.convert({**made, "by": "li", "by_name": "李经理", **about}, Judgement))
+    keep()
+    return alert.id
+
+
+async def _archive(browser: Browser, folder: Path) -> None:
+    """What comes from the archive: looking for calls, an old alert, an earlier day."""
+    with TemporaryDirectory() as run:
+        archived = Settings(run_dir=Path(run))
+        store = Store(archived)
+        migrations.upgrade(store)
+        alert = _month(store)
+        async with running_wall(archived=archived, users=USERS, teams=TEAMS) as wall:
+            wall.floor.begin()
+            page = await browser.new_page(viewport={"width": 1600, "height": 900})
+            for name, path, there in (
+                ("page-search", "/search?q=%E6%8A%95%E8%AF%89#token=token-wang", ".found"),
+                ("page-old-alert", f"/alerts/{alert}", ".panel-stands"),
+            ):
+                _beat(wall)
+                await page.goto(f"{wall.base}{path}")
+                await page.wait_for_selector(there)
+                await _take(page, folder, name)
+            _beat(wall)
+            wall.floor.beat("archive", ok=False, detail="store full")
+            await _take(page, folder, "desk-archive")
+
+
 async def main(folder: Path) -> None:
     """All pictures."""
     async with launched() as browser:
@@ -129,6 +175,7 @@ async def main(folder: Path) -> None:
         await page.wait_for_selector('body[data-state="disconnected"]')
         await _take(page, folder, "desk-disconnected")
         await _pages(browser, folder)
+        await _archive(browser, folder)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from dashboards.wall.source import Topic
+from streams.archive.store import Store
 from streams.events import AnyEvent, LegTapped, parse, to_dict
+from tests.archive_tools import Log, taken
 from tests.asterisk_tools import capture, record
-from tests.wall_script import Floor
+from tests.wall_script import Floor, ScriptedSource
 
 SPEECH = Path(__file__).parent / "traces" / "speech"
 _TIMES = frozenset({"at", "start", "end", "through"})
@@ -39,6 +44,25 @@ def tell(floor: Floor, events: Iterable[AnyEvent], ends: float, call: str = "", 
     if settle:
         floor.wait(ends + SETTLED_S)
     return by
+
+
+class Shelf(ScriptedSource):
+    """What is told to it is for the archive, as if it had been logged just after it happened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = Log()
+
+    def put(self, topic: Topic, value: bytes, *, key: bytes = b"", logged_at: float | None = None) -> None:
+        at = msgspec.json.decode(value)["at"] if logged_at is None else logged_at
+        if topic in ("calls", "alerts", "verdicts"):
+            self.told.add(topic, key, value, at + 0.05)
+
+
+def bygone(store: Store) -> tuple[Floor, Callable[[], None]]:
+    """A floor of earlier days, and what stores it: to be called once, when all of it has been told."""
+    shelf = Shelf()
+    return Floor(shelf), lambda: taken(store, shelf.told.messages) and None
 
 
 def _moved(value: Any, by: float) -> Any:

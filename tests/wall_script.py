@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from dashboards.wall.archive import Archive
+from dashboards.wall.archive_records import ArchiveRecords, JoinedRecords
 from dashboards.wall.records import UnavailableError
 from dashboards.wall.server import WallServer
 from dashboards.wall.source import Message, Sink, Topic
@@ -208,11 +210,15 @@ class Running:
 
 
 @asynccontextmanager
-async def running_wall(clock: Callable[[], float] = time.time, **wall: Any) -> AsyncIterator[Running]:
-    """A wall on a free port, fed by a script."""
+async def running_wall(
+    clock: Callable[[], float] = time.time, archived: Settings | None = None, **wall: Any
+) -> AsyncIterator[Running]:
+    """A wall on a free port, fed by a script; ``archived``: with the archive of those settings behind it."""
     source = ScriptedSource()
     records, desk = ScriptedRecords(source), ScriptedDesk(source)
-    server = WallServer(wall_settings(**wall), source, records, desk, clock)
+    archive = Archive(archived) if archived else None
+    joined = JoinedRecords(records, ArchiveRecords(archive), clock) if archive else records
+    server = WallServer(wall_settings(**wall), source, joined, desk, clock, archive)
     task = asyncio.create_task(server.run())
     try:
         started = asyncio.create_task(source.started.wait())
@@ -224,3 +230,5 @@ async def running_wall(clock: Callable[[], float] = time.time, **wall: Any) -> A
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+        if archive:
+            archive.close()

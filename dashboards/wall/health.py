@@ -7,8 +7,8 @@ from msgspec import Struct
 from dashboards.wall.views import Feed, Part, Status
 from streams.heartbeat import DEAD_AFTER_S, Component, Heartbeat
 
-#: The ears: a system may do without them, but ears that worked and fell silent are dead.
-_OPTIONAL: frozenset[Component] = frozenset({"listen", "recognise"})
+#: The ears and the archivist: a system may do without them, but one that worked and fell silent is dead.
+_OPTIONAL: frozenset[Component] = frozenset({"listen", "recognise", "archive"})
 
 
 class Beat(Struct, frozen=True, omit_defaults=True):
@@ -43,8 +43,8 @@ class Health:
 
     def status(self, feed: Feed, unreadable: int, now: float) -> Status:
         """The health of all parts at ``now``."""
-        ears = (self._part("listen", now), self._part("recognise", now))
-        return Status(feed, self._part("detect", now), self._part("asterisk", now), unreadable, *ears)
+        optional = (self._part("listen", now), self._part("recognise", now), self._part("archive", now))
+        return Status(feed, self._part("detect", now), self._part("asterisk", now), unreadable, *optional)
 
     def forget(self, now: float) -> None:
         """Drop processes that are gone, but the last of each component: it says since when there is none."""

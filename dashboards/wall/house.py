@@ -298,7 +298,7 @@ class House:
         """Whether the wall is live, and what to say about it."""
         feed, status = self.wall.feed, self.wall.status
         detail = {"live": self.is_live, "feed": feed.state, "reason": feed.detail}
-        parts = {name: getattr(status, name).state for name in ("detect", "pbx", "listen", "recognise")}
+        parts = {name: getattr(status, name).state for name in ("detect", "pbx", "listen", "recognise", "archive")}
         return self.is_live, {**detail, **parts}
 
     def _new_wall(self) -> Wall:

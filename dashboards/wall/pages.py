@@ -23,12 +23,18 @@ from streams.rulebook.book import Rulebook
 from streams.rulebook.page import in_words
 from streams.verdicts import WEEK_S, Judgement, Standing
 
-#: Why there is no explanation: the call's record is gone or not whole; its rulebook is; the rule counts across calls.
-WhyNot = Literal["", "record", "rulebook", "across"]
+#: Why there is no explanation: the call's record is gone or not whole; its words are, by the rules of retention; its
+#: rulebook is; the rule counts across calls.
+WhyNot = Literal["", "record", "words", "rulebook", "across"]
+#: What the archive has put away of a call by its rules of retention: what was said; all but the figures.
+Gone = Literal["", "words", "record"]
 
 
 class CallPage(Struct, frozen=True, omit_defaults=True):
-    """One call from its beginning to its end, or to now. ``listened``: it was heard, so missing words mean silence."""
+    """One call from its beginning to its end, or to now. ``listened``: it was heard, so missing words mean silence.
+
+    ``gone``: what retention has taken. Of a call whose record is gone ``figures`` has what is left.
+    """
 
     id: str
     began_at: float
@@ -45,6 +51,8 @@ class CallPage(Struct, frozen=True, omit_defaults=True):
     lines: tuple[Line, ...] = ()
     alerts: tuple[Card, ...] = ()
     listened: bool = False
+    gone: Gone = ""
+    figures: CallLine | None = None
 
 
 class Why(Struct, frozen=True, omit_defaults=True):
@@ -88,6 +96,7 @@ class AlertPage(Struct, frozen=True, omit_defaults=True):
 
     ``call`` None: the call's record is gone. ``earlier``: alerts of the same agent and rule in the seven days before,
     the newest first. ``others``: further calls that it is about. ``fires``: when its rule fires, in Chinese sentences.
+    ``archived``: older than the wall knows, so nothing is done with it any more.
     """
 
     card: Card
@@ -104,6 +113,7 @@ class AlertPage(Struct, frozen=True, omit_defaults=True):
     history: tuple[Judgement, ...] = ()
     others: tuple[str, ...] = ()
     fires: tuple[str, ...] = ()
+    archived: bool = False
 
 
 class CallLine(Struct, frozen=True, omit_defaults=True):
@@ -126,10 +136,14 @@ class CallLine(Struct, frozen=True, omit_defaults=True):
 
 
 class AgentPage(Struct, frozen=True, omit_defaults=True):
-    """An agent's day, the newest first."""
+    """An agent's day, the newest first. Days are ``YYYY-MM-DD`` of the site; ``first``: the earliest that can be looked
+    at, "" where only today can.
+    """
 
     agent: Person
     day: str
+    today: str = ""
+    first: str = ""
     calls: tuple[CallLine, ...] = ()
     alerts: tuple[Card, ...] = ()
 

@@ -1,4 +1,4 @@
-"""What a browser may say on the websocket (protocol 2), and how much of it; ``docs/wall.md`` explains the shapes.
+"""What a browser may say on the websocket (protocol 3), and how much of it; ``docs/wall.md`` explains the shapes.
 
 Unknown fields are let pass, for pages newer than this server.
 """
@@ -20,13 +20,17 @@ BURST, PER_S = 20, 5.0
 
 Id = Annotated[str, Meta(min_length=1, max_length=256)]
 Name = Annotated[str, Meta(max_length=128)]
+Seconds = Annotated[float, Meta(ge=0, le=1_000_000)]
 What = Literal["alert", "call", "agent"]
 
 
 class Hello(Struct, frozen=True, tag_field="type", tag="hello"):
-    """The first message. ``stream`` and ``n``: the last change that was seen, when coming back."""
+    """The first message. ``stream`` and ``n``: the last change that was seen, when coming back.
 
-    protocol: Literal[2]
+    Protocol 3 has all of 2, so a page of the version before goes on until it is loaded anew.
+    """
+
+    protocol: Literal[2, 3]
     ticket: str
     mode: Mode = "wall"
     team: Name = ""
@@ -35,12 +39,39 @@ class Hello(Struct, frozen=True, tag_field="type", tag="hello"):
 
 
 class Ask(Struct, frozen=True, tag_field="type", tag="ask"):
-    """A page is wanted. ``at``: about when it was, Unix seconds, where that is known."""
+    """A page is wanted. ``at``: about when it was, Unix seconds, where that is known; ``day``: of an agent, the site's
+    date, "" is today.
+    """
 
     ask: int
     what: What
     id: Id
     at: float | None = None
+    day: Annotated[str, Meta(max_length=10)] = ""
+
+
+class Find(Struct, frozen=True, tag_field="type", tag="find"):
+    """Calls are looked for. What is empty does not matter; ``since`` and ``until`` are days of the site, both included.
+
+    ``by_sound``: ``text`` is compared by how it is spoken; ``severity``, ``rule`` and ``verdict`` ask for an alert that
+    has all of them; ``after``: where the answer before ended.
+    """
+
+    ask: int
+    text: Annotated[str, Meta(max_length=200)] = ""
+    by_sound: bool = False
+    role: Literal["", "agent", "customer"] = ""
+    since: Annotated[str, Meta(max_length=10)] = ""
+    until: Annotated[str, Meta(max_length=10)] = ""
+    queue: Name = ""
+    agent: Name = ""
+    rule: Name = ""
+    severity: Literal["", "notice", "warning", "critical"] = ""
+    verdict: Literal["", "open", "true", "false"] = ""
+    shortest_s: Seconds | None = None
+    longest_s: Seconds | None = None
+    team: Name = ""
+    after: Name = ""
 
 
 class Act(Struct, frozen=True, tag_field="type", tag="act"):
@@ -69,10 +100,10 @@ class Follow(Struct, frozen=True, tag_field="type", tag="follow"):
     call: Annotated[str, Meta(max_length=256)] = ""
 
 
-Said = Ask | Act | Quiet | Follow
+Said = Ask | Find | Act | Quiet | Follow
 
 _hello = msgspec.json.Decoder(Hello)
-_said = msgspec.json.Decoder(Ask | Act | Quiet | Follow)
+_said = msgspec.json.Decoder(Ask | Find | Act | Quiet | Follow)
 
 
 def parse_hello(message: bytes | str) -> Hello:

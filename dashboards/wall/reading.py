@@ -3,34 +3,41 @@
 Owns who may read what, and that nothing is shown before the audit says who saw it. Knows no sockets and no Kafka::
 
     page:    may the role ─▶ is it known ─▶ record ─▶ is it in the scope ─▶ page (in a thread) ─▶ audit ─▶ answer
+    find:    may the role ─▶ audit ─▶ the archive, within the scope ─▶ answer
     follow:  listen live ─▶ record up to now ─▶ is it in the scope ─▶ audit ─▶ record, then live what it has not
 
-Reading is dear. So each login reads one thing at a time, and what only costs a look at the wall is looked at first.
+What the wall itself does not know, the archive may (``lookback``). Reading is dear. So each login reads one thing at a
+time, and what only costs a look at the wall is looked at first.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from weakref import WeakValueDictionary
+from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
 from dashboards.wall.access import Scope, User, scope_of
+from dashboards.wall.archive import Archive, ArchiveDownError, NoArchiveError
 from dashboards.wall.books import Books
 from dashboards.wall.cards import for_its_agent
 from dashboards.wall.course import Course
 from dashboards.wall.course import News as Fresh
 from dashboards.wall.desk import Desk
+from dashboards.wall.finding import Found, in_words
 from dashboards.wall.house import House
+from dashboards.wall.lookback import Lookback, covers, covers_call, without_words
 from dashboards.wall.pages import AgentPage, AlertPage, CallPage, agents_of, alert_page, call_page
-from dashboards.wall.protocol import Ask
+from dashboards.wall.protocol import Ask, Find
 from dashboards.wall.records import Records, UnavailableError
 from dashboards.wall.views import Card, Person
 from streams.alerts import AlertChange
+from streams.archive.store import RefusedError
 from streams.audit import Audit, Opened
 from streams.core import SILENT_S
 from streams.events import AnyEvent
@@ -41,8 +48,11 @@ from streams.verdicts import WEEK_S, Action, Judgement
 
 log = logging.getLogger(__name__)
 
-Problem = Literal["unknown", "not_allowed", "unavailable", "busy"]
+#: ``archive``: it is older than the topics keep, and the archive cannot be asked now; ``no_archive``: there is none;
+#: ``forgotten``: it was deleted on request; ``bad``: that cannot be looked for.
+Problem = Literal["unknown", "not_allowed", "unavailable", "busy", "archive", "no_archive", "forgotten", "bad"]
 Page = AlertPage | CallPage | AgentPage
+T = TypeVar("T")
 
 #: Pages that are being made at the same time; more are "busy".
 MOST_AT_ONCE = 16
@@ -65,9 +75,15 @@ class Reading:
     """Makes pages for those who may see them."""
 
     def __init__(
-        self, house: House, records: Records, desk: Desk, settings: Settings, clock: Callable[[], float]
+        self,
+        house: House,
+        records: Records,
+        desk: Desk,
+        settings: Settings,
+        clock: Callable[[], float],
+        archive: Archive | None = None,
     ) -> None:
-        """``clock``: Unix seconds."""
+        """``clock``: Unix seconds; ``archive`` None: nothing is known beyond the week."""
         self._house, self._records, self._desk, self._clock = house, records, desk, clock
         self._teams, self._settings = settings.wall.teams, settings
         users = {user.agent for user in settings.wall.users if user.agent}
@@ -75,20 +91,27 @@ class Reading:
         self._books: Books | None = None  # read when somebody asks why: it takes a second, and a wall is to be up soon
         self._under_way = 0
         self._turns = WeakValueDictionary[str, asyncio.Semaphore]()
+        zone = ZoneInfo(settings.wall.timezone)
+        self._back = Lookback(archive, zone, self._book, clock) if archive else None
 
     async def page(self, user: User, ask: Ask) -> Page | Problem:
         """The page, or what is in the way."""
+        return await self._within_limits(user, lambda: self._page(user, ask))
+
+    async def find(self, user: User, find: Find) -> Found | Problem:
+        """The calls that are looked for, or what is in the way."""
+        found = await self._within_limits(user, lambda: self._find(user, find))
+        return "no_archive" if found == "unknown" else found
+
+    async def _within_limits(self, user: User, make: Callable[[], Awaitable[T | Problem]]) -> T | Problem:
+        """What is made, within all limits, or what is in the way."""
         if not user.sees_pages:
             return "not_allowed"
         if self._under_way >= MOST_AT_ONCE:
             return "busy"
         self._under_way += 1
         try:
-            async with asyncio.timeout(WITHIN_S), self._turn(user):
-                return await self._page(user, ask)
-        except TimeoutError:
-            log.warning("a page was not made within %g s", WITHIN_S)
-            return "unavailable"
+            return await self._made(user, make)
         except UnavailableError as error:
             log.warning("a page was not made: %s", error)
             return "unavailable"
@@ -97,6 +120,21 @@ class Reading:
             return "unavailable"
         finally:
             self._under_way -= 1
+
+    async def _made(self, user: User, make: Callable[[], Awaitable[T | Problem]]) -> T | Problem:
+        """Raises UnavailableError of the topics."""
+        try:
+            async with asyncio.timeout(WITHIN_S), self._turn(user):
+                return await make()
+        except NoArchiveError:
+            return "unknown" if self._house.wall.status.archive.state == "absent" else "archive"
+        except ArchiveDownError:
+            return "archive"
+        except RefusedError:
+            return "unknown"
+        except TimeoutError:
+            log.warning("a page was not made within %g s", WITHIN_S)
+            return "unavailable"
 
     def _turn(self, user: User) -> asyncio.Semaphore:
         """To be held while something is read for that login; kept while somebody has it."""
@@ -112,7 +150,7 @@ class Reading:
         elif ask.what == "call":
             page = await self._call(scope, ask.id, ask.at)
         else:
-            page = self._agent(scope, ask.id, ask.at)
+            page = await self._agent(scope, ask.id, ask.day or self._day_of(ask.at))
         if isinstance(page, str):
             return page
         await self._note(user, ask.what, ask.id)
@@ -122,8 +160,8 @@ class Reading:
         wall = self._house.wall
         card = wall.card(alert)
         if card is None:
-            return "unknown"
-        if not _covers(scope, card):
+            return await self._back.alert(scope, alert, show_trial=wall.show_trial) if self._back else "unknown"
+        if not covers(scope, card):
             return "not_allowed"
         beside = _visible(scope, wall.alerts_of(card.call))
         earlier = wall.earlier(card.agent.id, card.rule, card.opened_at) if card.agent else []
@@ -134,7 +172,7 @@ class Reading:
         if not any(change.state == "opened" for change in own):  # it is about several calls, or its call is long over
             own = list(await self._records.alert(alert))
         if not own:
-            return "unknown"
+            return await self._back.alert(scope, alert, show_trial=wall.show_trial) if self._back else "unknown"
         cards = {each.id: each for each in (*beside, *_visible(scope, earlier), card)}.values()
         found = await asyncio.to_thread(self._book, own[0].rulebook)
         told = [*own, *(change for change in changes if change.id != alert)]
@@ -144,21 +182,32 @@ class Reading:
         if page is None:
             return "unknown"
         call = page.call
-        if call and not scope.covers(tuple(each.id for each in call.agents), call.queue):
-            # a phone that was not answered: others' talk is not this agent's
-            return replace(page, call=replace(call, lines=(), talk=()))
+        if call and not covers_call(scope, call):
+            return replace(page, call=without_words(call))
         return page
 
     async def _call(self, scope: Scope, call: str, at: float | None) -> CallPage | Problem:
+        cards = _visible(scope, self._house.wall.alerts_of(call))
+        if self._house.wall.when(call) is None:  # of an earlier day: the archive finds it at once, the topics search
+            try:
+                if page := await self._old_call(scope, call, cards):
+                    return page
+            except ArchiveDownError:
+                if not self._may_be_looked_for(scope, call):
+                    raise
         if not self._may_be_looked_for(scope, call):
             return "unknown"
-        cards = _visible(scope, self._house.wall.alerts_of(call))
         recorded = await self._recorded(call, at)
         changes = await self._changes(call, at) if cards else ()
-        page = await asyncio.to_thread(call_page, call, recorded, changes, cards, self._clock())
-        if page is None:
-            return "unknown"
-        return page if scope.covers(tuple(each.id for each in page.agents), page.queue) else "not_allowed"
+        made = await asyncio.to_thread(call_page, call, recorded, changes, cards, self._clock())
+        if made is None:
+            return await self._old_call(scope, call, cards) or "unknown"
+        return made if covers_call(scope, made) else "not_allowed"
+
+    async def _old_call(self, scope: Scope, call: str, cards: list[Card]) -> CallPage | Problem | None:
+        if self._back is None:
+            return None
+        return await self._back.call(scope, call, cards, show_trial=self._house.wall.show_trial)
 
     def _may_be_looked_for(self, scope: Scope, call: str) -> bool:
         """Whether the record of a call is read. One of which the wall knows nothing is searched for in a week of a
@@ -166,17 +215,57 @@ class Reading:
         """
         return scope.is_all or self._house.wall.when(call) is not None
 
-    def _agent(self, scope: Scope, agent: str, at: float | None) -> AgentPage | Problem:
+    async def _agent(self, scope: Scope, agent: str, day: str) -> AgentPage | Problem:
         if not scope.is_all and agent not in scope.agents:
             return "not_allowed"
         wall = self._house.wall
-        if at is not None and at < wall.midnight:
-            return "unknown"  # only today's calls are known
-        calls, alerts = wall.call_lines(agent, lambda card: _covers(scope, card)), wall.alerts_of_agent(agent)
-        if not calls and not alerts and agent not in self._known_agents:
+        today = datetime.fromtimestamp(wall.midnight, wall.zone).date().isoformat()
+        first = self._back.first.isoformat() if self._back else ""
+        is_known = agent in self._known_agents
+        if day and day != today:
+            return await self._earlier_day(scope, agent, day, today, first)
+        calls, alerts = wall.call_lines(agent, lambda card: covers(scope, card)), wall.alerts_of_agent(agent)
+        if not calls and not alerts and not is_known and not await self._was_heard_of(scope, agent):
             return "unknown"
-        day = datetime.fromtimestamp(wall.midnight, wall.zone).date().isoformat()
-        return AgentPage(Person(agent, wall.name_of(agent)), day, tuple(calls[::-1]), tuple(alerts[::-1]))
+        person = Person(agent, wall.name_of(agent))
+        return AgentPage(person, today, today, first, tuple(calls[::-1]), tuple(alerts[::-1]))
+
+    async def _earlier_day(self, scope: Scope, agent: str, day: str, today: str, first: str) -> AgentPage | Problem:
+        span = self._back.span(day) if self._back else None
+        if self._back is None or span is None:
+            return "unknown"
+        is_known = agent in self._known_agents
+        show_trial = self._house.wall.show_trial
+        found = await self._back.day(scope, agent, span, is_known=is_known, show_trial=show_trial)
+        if isinstance(found, str):
+            return found
+        return AgentPage(found[0], span.day, today, first, *found[1:])
+
+    async def _was_heard_of(self, scope: Scope, agent: str) -> bool:
+        """Whether the archive knows the agent, who has had nothing today; where it cannot say, it is as if not."""
+        span = self._back.span(self._day_of(self._clock())) if self._back else None
+        if self._back is None or span is None:
+            return False
+        try:
+            return not isinstance(await self._back.day(scope, agent, span, is_known=False, show_trial=False), str)
+        except ArchiveDownError:
+            return False
+
+    def _day_of(self, at: float | None) -> str:
+        """The site's date of that moment; "": today, or whenever that is."""
+        if at is None:
+            return ""
+        try:
+            return datetime.fromtimestamp(at, self._house.wall.zone).date().isoformat()
+        except (ValueError, OverflowError, OSError):
+            return "?"
+
+    async def _find(self, user: User, find: Find) -> Found | Problem:
+        if self._back is None:
+            return "no_archive"
+        scope = scope_of(user, self._teams, find.team)
+        await self._note(user, "find", in_words(find))
+        return await self._back.find(scope, find, show_trial=self._house.wall.show_trial)
 
     async def _recorded(self, call: str, at: float | None) -> tuple[AnyEvent, ...]:
         """What was logged of a call that went on ``at`` some time; None: nobody knows when."""
@@ -277,12 +366,8 @@ def _current(settings: Settings) -> Rulebook:
         return book.load()
 
 
-def _covers(scope: Scope, card: Card) -> bool:
-    return scope.covers_alert(card.agent.id if card.agent else None, card.queue)
-
-
 def _visible(scope: Scope, cards: Iterable[Card]) -> list[Card]:
-    return [card for card in cards if _covers(scope, card)]
+    return [card for card in cards if covers(scope, card)]
 
 
 def for_agent(page: Page, login: str) -> Page:

@@ -18,6 +18,8 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 
 from dashboards.wall.access import Door, Scope, User
 from dashboards.wall.acts import Acts
+from dashboards.wall.archive import Archive
+from dashboards.wall.archive_records import ArchiveRecords, JoinedRecords
 from dashboards.wall.boards import Mode
 from dashboards.wall.crowd import Crowd
 from dashboards.wall.deflate import SharedDeflate
@@ -54,15 +56,16 @@ class WallServer:
         records: Records,
         desk: Desk,
         clock: Callable[[], float] = time.time,
+        archive: Archive | None = None,
     ) -> None:
-        """``clock``: Unix seconds. Tokens that are missing are made."""
+        """``clock``: Unix seconds; ``archive``: for what is older than the week. Tokens that are missing are made."""
         wall = with_tokens(settings.wall)
         self._settings, self._source = settings.model_copy(update={"wall": wall}), source
         self.teams: Mapping[str, Team] = wall.teams
         self.metrics = Metrics("wall")
         self.house = House(self._settings, self.metrics, clock)
         self.acts = Acts(desk, self.house, self.teams, clock)
-        self.reading = Reading(self.house, records, desk, self._settings, clock)
+        self.reading = Reading(self.house, records, desk, self._settings, clock, archive)
         self._entrance = Entrance(Door(wall), self._refused)
         self._server: Server | None = None
         self._clients: Counter[Mode] = Counter()
@@ -157,11 +160,13 @@ class WallServer:
 
 async def run(settings: Settings, *, ready: Callable[[Entries], None] | None = None) -> None:
     """Serve the wall until cancelled; ``ready`` is called once with its addresses. Raises OSError: a port is in use."""
-    desk, records = KafkaDesk(settings), KafkaRecords(settings)
+    desk, topics, archive = KafkaDesk(settings), KafkaRecords(settings), Archive(settings)
+    records = JoinedRecords(topics, ArchiveRecords(archive))
     try:
-        await WallServer(settings, KafkaSource(settings), records, desk).run(ready)
+        await WallServer(settings, KafkaSource(settings), records, desk, archive=archive).run(ready)
     finally:
-        await asyncio.gather(desk.close(), records.close())
+        archive.close()
+        await asyncio.gather(desk.close(), topics.close())
 
 
 def _quiet_logger() -> logging.Logger:

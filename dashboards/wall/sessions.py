@@ -1,4 +1,4 @@
-"""One browser on the websocket, from its greeting to its end (protocol 2, ``docs/wall.md``).
+"""One browser on the websocket, from its greeting to its end (protocol 3, ``docs/wall.md``).
 
 Owns the order of things, how much a browser may ask at once, and close codes. What is answered comes from elsewhere::
 
@@ -27,7 +27,7 @@ from dashboards.wall.boards import Mode
 from dashboards.wall.crowd import FullError
 from dashboards.wall.entrance import REFUSE_AFTER_S
 from dashboards.wall.hub import Hub
-from dashboards.wall.protocol import Act, Ask, Follow, Hello, Pace, Quiet, Said, parse, parse_hello
+from dashboards.wall.protocol import Act, Ask, Find, Follow, Hello, Pace, Quiet, Said, parse, parse_hello
 from dashboards.wall.reading import Reading
 from streams.settings import Team
 
@@ -170,11 +170,11 @@ class Session:
         elif len(self._tasks) >= MOST_AT_ONCE:
             await self._refuse(said)
         else:
-            self._begin(partial(self._answer, said) if isinstance(said, Ask) else partial(self._do, said))
+            self._begin(partial(self._answer, said) if isinstance(said, Ask | Find) else partial(self._do, said))
 
-    async def _refuse(self, said: Ask | Act | Quiet) -> None:
-        if isinstance(said, Ask):
-            self._place.count("sansheng_wall_pages_total", said.what, "busy")
+    async def _refuse(self, said: Ask | Find | Act | Quiet) -> None:
+        if isinstance(said, Ask | Find):
+            self._place.count("sansheng_wall_pages_total", _what(said), "busy")
             await self._tell("answer", ask=said.ask, problem="busy")
         else:
             await self._tell("done", act=said.act, problem="unavailable")
@@ -184,9 +184,10 @@ class Session:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, ask: Ask) -> None:
-        answer = await self._place.reading.page(self._user, ask)
-        self._place.count("sansheng_wall_pages_total", ask.what, answer if isinstance(answer, str) else "shown")
+    async def _answer(self, ask: Ask | Find) -> None:
+        reading = self._place.reading
+        answer = await (reading.page(self._user, ask) if isinstance(ask, Ask) else reading.find(self._user, ask))
+        self._place.count("sansheng_wall_pages_total", _what(ask), answer if isinstance(answer, str) else "shown")
         await self._tell("answer", ask=ask.ask, **{"problem" if isinstance(answer, str) else "page": answer})
 
     async def _do(self, said: Act | Quiet) -> None:
@@ -220,6 +221,10 @@ class Session:
     async def _send(self, message: bytes) -> None:
         """Blocks while the browser does not read."""
         await self._socket.send(message, text=True)
+
+
+def _what(said: Ask | Find) -> str:
+    return said.what if isinstance(said, Ask) else "find"
 
 
 async def _guarded(work: Work) -> None:

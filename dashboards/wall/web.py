@@ -31,6 +31,7 @@ _SHELLS = {
     "/": "/index.html",
     "/desk": "/desk.html",
     "/rules": "/desk.html",
+    "/search": "/desk.html",
     "/alerts/": "/desk.html",
     "/calls/": "/desk.html",
     "/agents/": "/desk.html",

@@ -21,6 +21,7 @@ const PAGES = {
   call: async () => (await import("./pages/call-page.js")).CallPage,
   agent: async () => (await import("./pages/agent-page.js")).AgentPage,
   rules: async () => (await import("./pages/rules-page.js")).RulesPage,
+  search: async () => (await import("./pages/search-page.js")).SearchPage,
 };
 /** How long a toast stays, seconds; one that offers something stays longer. */
 const TOAST_S = { done: 6, failed: 15 };
@@ -258,6 +259,7 @@ class Desk {
 
   listAddress = () => (this.list ? this.list.address : "/desk");
   ruleAddress = () => "/rules";
+  searchAddress = () => "/search";
   look = (team) => this.router.query({ team });
   logout = () => this.link.logout();
 

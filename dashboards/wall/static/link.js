@@ -1,4 +1,4 @@
-// The way to the server: token, one-use ticket, websocket (protocol 2), reconnecting with back-off and resuming where it
+// The way to the server: token, one-use ticket, websocket (protocol 3), reconnecting with back-off and resuming where it
 // stopped; questions and verdicts as promises with a time limit. Knows nothing of what the messages say.
 
 import { askNeighbours, heedNeighbours, inAddress, keep, kept, tellNeighboursToLeave } from "./token.js";
@@ -106,9 +106,17 @@ export class Link {
     return this.may("snooze") && (this.queues.length === 0 || this.queues.includes(queue));
   }
 
-  /** The page of an "alert", a "call" or an "agent". It waits for the connection. Rejects with Refused. */
-  ask(what, id, at = undefined) {
-    return this.#expect({ type: "ask", what, id, at }, ASK_S);
+  /**
+   * The page of an "alert", a "call" or an "agent" (of a `day` as `2026-11-22`, else of today). It waits for the connection.
+   * Rejects with Refused.
+   */
+  ask(what, id, at = undefined, day = undefined) {
+    return this.#expect({ type: "ask", what, id, at, day }, ASK_S);
+  }
+
+  /** Calls that are as asked for: {text, by_sound, role, ...} (docs/wall.md). Waits and rejects as `ask`. */
+  find(asked) {
+    return this.#expect({ type: "find", ...asked }, ASK_S);
   }
 
   /** Do something with an alert; resolves when the verdict is stored. Rejects with Refused. */
@@ -157,7 +165,7 @@ export class Link {
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live`);
     this.#socket = socket;
     const resume = this.#resume.stream ? this.#resume : {};
-    const hello = { type: "hello", protocol: 2, ticket, mode: this.mode, team: this.team, ...resume };
+    const hello = { type: "hello", protocol: 3, ticket, mode: this.mode, team: this.team, ...resume };
     socket.onopen = () => socket.send(JSON.stringify(hello));
     socket.onmessage = ({ data }) => this.#heard(JSON.parse(data));
     socket.onclose = ({ code }) => this.#ended(code);
@@ -203,7 +211,7 @@ export class Link {
 
   #expect(message, limitS) {
     const number = ++this.#numbers;
-    message[message.type === "ask" ? "ask" : "act"] = number;
+    message[isQuestion(message) ? "ask" : "act"] = number;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.#settle(number, "timeout"), limitS * 1000);
       const one = { message, sent: false, settle: (problem, page) => {
@@ -212,7 +220,7 @@ export class Link {
       } };
       this.#waiting.set(number, one);
       if (this.#welcome) this.#put(one);
-      else if (message.type !== "ask") this.#settle(number, "lost");
+      else if (!isQuestion(message)) this.#settle(number, "lost");
     });
   }
 
@@ -277,7 +285,7 @@ export class Link {
     this.#pace.clear();
     for (const [number, one] of [...this.#waiting]) {
       one.sent = false;
-      if (one.message.type !== "ask") this.#settle(number, "lost");
+      if (!isQuestion(one.message)) this.#settle(number, "lost");
     }
     if (!this.#socket) return;
     this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
@@ -291,6 +299,9 @@ export class Link {
     if (before !== state) this.changed();
   }
 }
+
+/** Whether it only asks: it may be asked again after a reconnect. */
+const isQuestion = ({ type }) => type === "ask" || type === "find";
 
 /** Sends at once while it may, else as soon as it may. */
 class Pace {

@@ -115,4 +115,12 @@ export function judge(model, link) {
   return verdict("live", null);
 }
 
+/** What is wrong with the archive, as a key of words().archive: "" where nothing is, or nobody can know. It stops nothing. */
+export function archiveTrouble(model) {
+  const { feed, archive } = model.status ?? {};
+  if (feed?.state !== "live" || !isBad(archive) || archive.detail === "connecting") return ""; // it has just started
+  if (archive.state === "dead") return "dead";
+  return archive.detail.endsWith(" full") ? "full" : "trouble";
+}
+
 const isBad = (part) => part?.state === "dead" || part?.state === "trouble";

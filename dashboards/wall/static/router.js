@@ -1,7 +1,7 @@
 // Which page an address names, and going from one to another while the websocket stays.
 //
 // A page is `class XPage { constructor(context); open(params); draw(); tick(now); close() }`:
-//   open(params)   shown from now on; params: {id, at?}; again where only the parameters change
+//   open(params)   shown from now on; params: {id, at?, day?}; again where only the parameters change
 //   draw()         answers a lit template; called after every change of what is known and after context.redraw()
 //   tick(now)      four times a second, `now` as the server's clock (of a stopped screen: the time at which it stopped)
 //   close()        left: stop following calls, drop timers
@@ -17,7 +17,9 @@ const ROUTES = [
   [/^\/calls\/([^/]+)\/?$/, "call"],
   [/^\/agents\/([^/]+)\/?$/, "agent"],
   [/^\/rules\/?$/, "rules"],
+  [/^\/search\/?$/, "search"],
 ];
+const IS_DAY = /^\d{4}-\d{2}-\d{2}$/;
 /** What stays in the address from page to page. */
 export const CARRIED = ["lang", "team"];
 
@@ -25,14 +27,15 @@ export const CARRIED = ["lang", "team"];
 function match(url) {
   for (const [pattern, name] of ROUTES) {
     const found = pattern.exec(url.pathname);
-    if (found) return { name, params: parameters(found[1], url.searchParams.get("at")) };
+    if (found) return { name, params: parameters(found[1], url.searchParams) };
   }
   return null;
 }
 
-function parameters(id, at) {
+function parameters(id, query) {
+  const [at, day] = [query.get("at"), query.get("day")];
   const when = at === null || at === "" ? NaN : Number(at);
-  return { ...(id !== undefined && { id: plain(id) }), ...(Number.isFinite(when) && { at: when }) };
+  return { ...(id !== undefined && { id: plain(id) }), ...(Number.isFinite(when) && { at: when }), ...(IS_DAY.test(day) && { day }) };
 }
 
 function plain(id) {

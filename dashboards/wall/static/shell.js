@@ -5,6 +5,7 @@ import { live } from "./vendor/directives/live.js";
 import { isShownNow } from "./filters.js";
 import { WORST_FIRST } from "./groups.js";
 import { icon } from "./icons.js";
+import { archiveTrouble } from "./model.js";
 import { shareOf, waiting } from "./numbers.js";
 import { said } from "./pages/parts.js";
 import { timeOfDay } from "./words.js";
@@ -20,6 +21,7 @@ export const header = (desk) => {
       ${link.you && verdict.state !== "denied" ? navigation(desk, words) : nothing}
       <p class="chip" role="status">${icon(SHAPE_OF[verdict.state] ?? "check")}<b>${words.state[verdict.state]}</b>${since(desk, words)}</p>
       ${engine(desk, words)}
+      ${archive(desk, words)}
       <time class="now"></time>
       ${link.you && verdict.state !== "denied" ? person(desk, words) : nothing}
       ${verdict.state === "denied" ? nothing : html`<button type="button" class="quiet-button" title="?" @click=${desk.help}>${words.help}</button>`}
@@ -31,12 +33,13 @@ const SHAPE_OF = {
   live: "check", connecting: "connecting", stale: "stale", disconnected: "disconnected", denied: "denied", engine: "engine", ears: "ears",
 };
 
-function navigation({ listAddress, link, model, place, ruleAddress }, words) {
+function navigation({ listAddress, link, model, place, ruleAddress, searchAddress }, words) {
   const going = [...model.alerts.values()].filter(isShownNow).length;
   const here = (name) => (place.name === name ? "page" : nothing);
   return html`
     <nav aria-label=${words.nav.label}>
       <a href=${listAddress()} aria-current=${here("list")}>${words.nav.list}${model.filled ? html` <b title=${words.floor.nowHint}>${going}</b>` : nothing}</a>
+      ${link.may("pages") ? html`<a href=${searchAddress()} aria-current=${here("search")}>${words.nav.search}</a>` : nothing}
       ${link.may("pages") && link.you.role !== "agent" ? html`<a href=${ruleAddress()} aria-current=${here("rules")}>${words.nav.rules}</a>` : nothing}
     </nav>`;
 }
@@ -48,6 +51,12 @@ const since = ({ model, verdict }, words) =>
 function engine({ model, verdict }, words) {
   const at = model.status?.detect?.heard_at;
   return at && verdict.state !== "denied" ? html`<p class="engine" title=${words.tickHint}>${icon("engine")}<span class="beat" data-at=${at}></span></p>` : nothing;
+}
+
+/** The archivist's trouble, and nothing else of it: what is live goes on. */
+function archive({ model, verdict }, words) {
+  const trouble = verdict.state === "denied" ? null : archiveTrouble(model);
+  return trouble ? html`<p class="archive" role="status" title=${words.archive[trouble].join(words.lang === "en" ? ". " : "\u3002")}>${icon("archive")}<b>${words.archive[trouble][0]}</b></p>` : nothing;
 }
 
 function person({ link, look, logout }, words) {

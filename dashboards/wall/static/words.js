@@ -63,6 +63,11 @@ const zh = {
     recogniseTrouble: ["语音识别跟不上或有故障", "与说话内容有关的告警可能迟到，或无法判定；电话类告警照常"],
     closed: ["与监控服务的连接已断开", "画面停在断开时的情形，计时已停止；正在自动重新连接"],
   },
+  archive: {
+    dead: ["归档中断", "归档服务无响应：通话暂未存入归档，恢复后会自动补齐；实时监控不受影响"],
+    full: ["归档已满", "归档空间已满：通话暂时存不进去，先留在消息系统里，最多一周；请通知系统管理员腾出空间。实时监控不受影响"],
+    trouble: ["归档故障", "归档服务报告故障：通话暂时存不进去，先留在消息系统里，最多一周；请通知系统管理员。实时监控不受影响"],
+  },
   // wall mode
   engineAlive: (s) => `检测引擎 ${s} 秒前`,
   engineOk: "检测引擎正常",
@@ -186,6 +191,11 @@ const en = {
     recognise: ["The recogniser does not respond", "Nothing is written down: rules about words cannot be judged. Alerts about ringing and holding go on"],
     recogniseTrouble: ["The recogniser is behind, or at fault", "Alerts about words may be late, or not judged. Alerts of the telephone go on"],
     closed: ["The connection to the server is lost", "The screen shows the floor as it was, clocks are stopped; reconnecting"],
+  },
+  archive: {
+    dead: ["Archive down", "The archivist does not respond: calls are stored later by themselves; what is live goes on"],
+    full: ["Archive full", "The archive has no room: calls wait in Kafka, for a week at most. Tell the administrator; what is live goes on"],
+    trouble: ["Archive at fault", "The archivist reports a fault: calls wait in Kafka, for a week at most. Tell the administrator; what is live goes on"],
   },
   engineAlive: (s) => `Detector ${s} s ago`,
   engineOk: "Detector works",

@@ -1,4 +1,4 @@
-// An agent's day: the figures, the calls as a strip and as a list, and the alerts with what was found.
+// An agent's day, today or an earlier one: the figures, the calls as a strip and as a list, and the alerts with what was found.
 
 import { html, nothing } from "../vendor/lit-html.js";
 import { deskWords } from "../desk-words.js";
@@ -9,7 +9,7 @@ import { wording } from "../telling.js";
 import { dateOf, words } from "../words.js";
 import { Asking } from "./asking.js";
 import { DayStrip, endOf } from "./day-strip.js";
-import { instead, moment, panel, path, said, severity } from "./parts.js";
+import { dayIn, instead, moment, panel, path, said, severity } from "./parts.js";
 import { duration, pageWords } from "./page-words.js";
 
 /** The day is read anew so often. */
@@ -28,9 +28,9 @@ export class AgentPage {
     this.#strip = new DayStrip(redraw, (where) => context.go(where));
   }
 
-  open({ id, at }) {
+  open({ id, at, day }) {
     this.close();
-    this.#ask(id, at);
+    this.#ask(id, at, day);
   }
 
   close() {
@@ -42,6 +42,15 @@ export class AgentPage {
     return [];
   }
 
+  /** The day before and after. */
+  key(event) {
+    const { page } = this.#asking;
+    const by = { "[": -1, "]": 1 }[event.key];
+    if (!page?.first || !by) return false;
+    this.#pick(page, dayBeside(page.day, by));
+    return true;
+  }
+
   title() {
     const { page } = this.#asking;
     return page ? words().agent(page.agent) : "";
@@ -49,20 +58,20 @@ export class AgentPage {
 
   tick(now) {
     const { page } = this.#asking;
-    if (page && now - this.#readAt > RENEW_S) this.#ask();
+    if (page && this.#isToday(page) && now - this.#readAt > RENEW_S) this.#ask();
   }
 
   draw() {
     const { page, problem } = this.#asking;
     if (!page) return html`<article class="page page-agent">${instead("agent", problem, () => this.#ask())}</article>`;
-    if (this.#cardsOf(page.agent.id) !== this.#known) this.#ask();
+    if (this.#isToday(page) && this.#cardsOf(page.agent.id) !== this.#known) this.#ask();
     return this.#page(page);
   }
 
-  #ask(id = this.#asking.id, at = this.#asking.at) {
-    this.#known = this.#cardsOf(id);
+  #ask(...asked) {
+    this.#known = this.#cardsOf(asked.length ? asked[0] : this.#asking.id);
     this.#readAt = this.#time;
-    this.#asking.ask(id, at);
+    this.#asking.ask(...asked);
   }
 
   /** After each drawing. */
@@ -104,6 +113,25 @@ export class AgentPage {
       </article>`;
   }
 
+  /** To the day before and after, and to any. */
+  #days(page) {
+    const text = pageWords();
+    const link = (day, word, shape) => (day < page.first || day > page.today
+      ? html`<span class="off" aria-disabled="true">${icon(shape)}${word}</span>`
+      : html`<a href=${path.agent(page.agent.id, day === page.today ? undefined : day)} rel=${shape === "back" ? "prev" : "next"}>${icon(shape)}${word}</a>`);
+    return html`
+      <nav class="days" aria-label=${text.dayNav}>
+        ${link(dayBeside(page.day, -1), text.dayBefore, "back")}
+        <input type="date" name="day" aria-label=${text.dayPick} min=${page.first} max=${page.today} .value=${page.day}
+          @change=${(event) => this.#pick(page, event.target.value)}>
+        ${link(dayBeside(page.day, 1), text.dayAfter, "next")}
+      </nav>`;
+  }
+
+  #pick(page, day) {
+    if (day >= page.first && day <= page.today && day !== page.day) this.context.go(path.agent(page.agent.id, day === page.today ? undefined : day));
+  }
+
   #head(page, calls, alerts, zone) {
     const text = pageWords();
     const taken = calls.filter((call) => call.talk_s > 0);
@@ -117,6 +145,7 @@ export class AgentPage {
           <b>${dateOf(noon, "UTC")}</b>
           ${this.#isToday(page) ? html`<span class="tag">${text.today}</span>` : nothing}
         </p>
+        ${page.first ? this.#days(page) : nothing}
         <dl class="figures">
           ${figure(text.calls, `${taken.length} / ${calls.length}`)}
           ${figure(text.talkTime, duration(sum("talk_s")))}
@@ -130,12 +159,14 @@ export class AgentPage {
   }
 }
 
-const figure = (name, value) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
-
-/** `2026-11-22` there. */
-function dayIn(at, zone) {
-  return new Intl.DateTimeFormat("en-CA", { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit" }).format(at * 1000);
+/** The day `by` days after that one, `2026-11-22`. */
+function dayBeside(day, by) {
+  const noon = new Date(`${day}T12:00:00Z`);
+  noon.setUTCDate(noon.getUTCDate() + by);
+  return noon.toISOString().slice(0, 10);
 }
+
+const figure = (name, value) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
 
 const table = (columns, rows, numbers = []) => html`
   <div class="scroll-x"><table>

@@ -50,8 +50,9 @@ export class AlertPage {
     this.#transcript.close();
   }
 
+  /** What is older than the wall knows is only read. */
   cards() {
-    return this.#card ? [this.#card] : [];
+    return this.#card && !this.#asking.page.archived ? [this.#card] : [];
   }
 
   title() {
@@ -157,7 +158,7 @@ export class AlertPage {
           <span>${icon("stale")}${moment(card.opened_at, zone, { day: true })}</span>
           ${raised.map((step) => html`<span>${icon(step.severity)}${text.raised(words().severity[step.severity], timeOfDay(step.at, zone))}</span>`)}
           <span>${this.#lasting(card, zone)}</span>
-          ${card.agent ? html`<span>${person(card.agent)}</span>` : nothing}
+          ${card.agent ? html`<span>${person(card.agent, card.opened_at, zone)}</span>` : nothing}
           ${card.queue ? html`<span>${said(words().queue(card.queue))}</span>` : nothing}
           ${page.call?.caller ? html`<span>${text.caller} ${said(page.call.caller)}</span>` : nothing}
         </p>
@@ -206,7 +207,8 @@ export class AlertPage {
   #proof(page, card, zone) {
     const text = pageWords();
     const call = this.#call;
-    if (!call) return this.#proofsAlone(page, zone);
+    if (!call || call.page.gone === "record") return this.#proofsAlone(page, zone);
+    if (call.page.gone) return this.#wordsGone(page, card);
     const words_ = call.lines.some((line) => line.marks?.some((mark) => mark.alert === card.id));
     const aside = html`
       ${call.running ? html`<span class="following">${icon("connecting")}${text.following}</span>` : nothing}
@@ -220,6 +222,13 @@ export class AlertPage {
     return panel("proof", text.proof, html`${hint}${body}`, aside);
   }
 
+  /** Where retention has taken what was said. */
+  #wordsGone(page, card) {
+    const text = pageWords();
+    return panel("proof", text.proof, html`<p class="note">${text.gone.words}</p>`,
+      html`<a class="to-call" href=${path.call(page.call.id, card.opened_at)}>${text.toCall}</a>`);
+  }
+
   /** Where the call's record is gone, the words that the alert itself kept. */
   #proofsAlone(page, zone) {
     const text = pageWords();
@@ -231,7 +240,7 @@ export class AlertPage {
         ${proof.meant ? html`<p class="meant">${said(text.meant(proof.meant))}</p>` : nothing}
       </li>`);
     return panel("proof", text.proof, html`
-      <p class="note">${text.callGone}</p>
+      <p class="note">${page.call ? text.gone.record : text.callGone}</p>
       ${lines.length ? html`<div class="transcript" data-part><div class="scroll"><ol>${lines}</ol></div></div>` : nothing}`);
   }
 
@@ -247,7 +256,7 @@ export class AlertPage {
   }
 
   #course(page, card, zone) {
-    if (!this.#call) return nothing;
+    if (!this.#call || this.#call.page.gone === "record") return nothing;
     return panel("course", pageWords().course,
       this.#timeline.template(this.#call, this.#time, zone, { alerts: this.#alerts(card), mine: card.id }));
   }
@@ -255,7 +264,7 @@ export class AlertPage {
   #stands(page, card, zone) {
     const text = pageWords();
     return panel("stands", deskWords().standing.label, html`
-      <div class="buttons">${this.context.buttons([card])}</div>
+      ${page.archived ? html`<p class="note">${text.archived}</p>` : html`<div class="buttons">${this.context.buttons([card])}</div>`}
       <h3>${text.history}</h3>
       ${page.history?.length
         ? html`<ol class="history">${page.history.map((one) => judgement(one, zone))}</ol>`
@@ -275,11 +284,11 @@ export class AlertPage {
     const text = pageWords();
     const earlier = [...(page.earlier ?? [])].sort((a, b) => b.opened_at - a.opened_at);
     return html`
-      ${panel("earlier", text.earlier(card.agent ? card.agent.name || card.agent.id : ""), earlier.length ? html`
+      ${panel("earlier", text.earlier(card.agent ? card.agent.name || card.agent.id : "", page.archived), earlier.length ? html`
         <ol class="earlier-list">${earlier.map((one) => html`
           <li><a href=${path.alert(one.id)}>${icon(one.severity)}<span>${moment(one.opened_at, zone, { day: true })}</span></a>
             <span>${this.#standing({ ...(this.context.model.alerts.get(one.id) ?? one), snoozed: false })}</span></li>`)}</ol>`
-        : html`<p class="note">${text.noEarlier}</p>`,
+        : html`<p class="note">${text.noEarlier(page.archived)}</p>`,
         earlier.length ? html`<b>${text.earlierCount(earlier.length)}</b>` : nothing)}
       ${page.others?.length ? panel("others", text.alsoCalls, html`
         <ol>${page.others.map((id, i) => html`<li><a href=${path.call(id, card.opened_at)}>${text.call} ${i + 1}</a></li>`)}</ol>`) : nothing}

@@ -111,7 +111,8 @@ export class CallPage {
     return html`
       <article class="page page-call" data-running=${call.running ? "" : nothing}>
         ${this.#head(call, zone)}
-        ${panel("course", text.course, this.#timeline.template(call, this.#time, zone, { alerts, legend: false }))}
+        ${call.page.gone === "record" ? nothing
+          : panel("course", text.course, this.#timeline.template(call, this.#time, zone, { alerts, legend: false }))}
         <div class="columns">
           <div class="main">${this.#words(call, zone, alerts)}</div>
           <aside>
@@ -126,14 +127,14 @@ export class CallPage {
   #head(call, zone) {
     const text = pageWords();
     const { page } = call;
-    const totals = call.totals(this.#time);
+    const totals = page.gone === "record" ? left(page.figures) : call.totals(this.#time);
     const agents = page.agents ?? [];
     const tile = this.context.model.calls.get(page.id);
     const phase = call.running ? tile?.phase ?? call.spans.at(-1)?.phase ?? page.phase : "ended";
     return html`
       <header class="page-head">
         <h1>${agents.length
-          ? agents.map((agent, i) => html`${i ? html` <span class="to">→</span> ` : nothing}${person(agent)}`)
+          ? agents.map((agent, i) => html`${i ? html` <span class="to">→</span> ` : nothing}${person(agent, page.began_at, zone)}`)
           : words().nobody}</h1>
         <p class="facts">
           <span class="phase" data-phase=${phase}>${icon(phase)}${words().phase[phase]}</span>
@@ -167,12 +168,16 @@ export class CallPage {
   #words(call, zone, alerts) {
     const text = pageWords();
     const nothingHeard = call.running ? text.nothingYet : text.nothingSaid;
+    if (call.page.gone) return panel("words", text.transcript, html`<p class="note">${text.gone[call.page.gone]}</p>`);
     const hint = !call.page.listened && !call.lines.length ? text.notListened : call.lines.length ? "" : nothingHeard;
     return panel("words", text.transcript, html`
       ${hint ? html`<p class="note">${hint}</p>` : nothing}
       ${this.#transcript.template(call, zone, { alerts })}`);
   }
 }
+
+/** What is left of a call whose record is gone, by phase. */
+const left = (line) => ({ offered: 0, ringing: line.ring_s ?? 0, talking: line.talk_s ?? 0, held: line.held_s ?? 0, transferring: 0 });
 
 const byWorst = (alerts) =>
   alerts.toSorted((a, b) => WORST_FIRST.indexOf(a.severity) - WORST_FIRST.indexOf(b.severity) || a.opened_at - b.opened_at);

@@ -23,7 +23,7 @@ export function quoted({ text, match }) {
 export const path = {
   alert: (id) => `/alerts/${encodeURIComponent(id)}${kept()}`,
   call: (id, at) => `/calls/${encodeURIComponent(id)}${kept({ at: at === undefined ? undefined : at.toFixed(1) })}`,
-  agent: (id) => `/agents/${encodeURIComponent(id)}${kept()}`,
+  agent: (id, day) => `/agents/${encodeURIComponent(id)}${kept({ day })}`,
   desk: (filters = {}) => `/desk${kept(filters)}`,
 };
 
@@ -35,9 +35,9 @@ function kept(more = {}) {
   return String(query) && `?${query}`;
 }
 
-/** An agent, with a link to today: of older days nothing is known. */
-export const person = (agent) =>
-  html`<a class="person" href=${path.agent(agent.id)}>${said(words().agent(agent))}</a>`;
+/** An agent, with a link to the day: of that moment, where it is given, else today. */
+export const person = (agent, at = undefined, zone = undefined) =>
+  html`<a class="person" href=${path.agent(agent.id, at === undefined ? undefined : earlierDay(at, zone))}>${said(words().agent(agent))}</a>`;
 
 /** Who a phase is about: whose phones ring, to whom the call is passed, else who talks. */
 export function whoIn({ phase, rings, to, agent }) {
@@ -47,17 +47,29 @@ export function whoIn({ phase, rings, to, agent }) {
   return agent ? words().agent(agent) : "";
 }
 
+/** The date there, `2026-11-22`. */
+export const dayIn = (at, zone) =>
+  new Intl.DateTimeFormat("en-CA", { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit" }).format(at * 1000);
+
+/** The same, undefined for today. */
+function earlierDay(at, zone) {
+  const day = dayIn(at, zone);
+  return day === dayIn(Date.now() / 1000, zone) ? undefined : day;
+}
+
 /** A moment: time of day; with `day` also the date. */
 export function moment(at, zone, { day = false } = {}) {
   const time = timeOfDay(at, zone);
   return html`<time datetime=${new Date(at * 1000).toISOString()}>${day ? `${dayOf(at, zone)} ${time}` : time}</time>`;
 }
 
-/** `11月22日` or `22 November`: the year is in the full date of the title. */
+/** `11月22日` or `22 November`; of another year with the year. */
 function dayOf(at, zone) {
-  const key = `${zone} ${words().lang}`;
+  const isThisYear = dayIn(at, zone).slice(0, 4) === dayIn(Date.now() / 1000, zone).slice(0, 4);
+  const key = `${zone} ${words().lang} ${isThisYear}`;
   if (!formats.has(key)) {
-    formats.set(key, new Intl.DateTimeFormat(words().lang, { month: "long", day: "numeric", timeZone: zone }));
+    const year = isThisYear ? {} : { year: "numeric" };
+    formats.set(key, new Intl.DateTimeFormat(words().lang, { ...year, month: "long", day: "numeric", timeZone: zone }));
   }
   return formats.get(key).format(at * 1000);
 }
@@ -71,15 +83,17 @@ export const panel = (name, title, body, aside = nothing) => html`
     ${body}
   </section>`;
 
+const SHAPE_OF = { not_allowed: "denied", unknown: "question", forgotten: "question", bad: "question", archive: "archive", no_archive: "archive" };
+
 /** While a page is waited for, or instead of one that cannot be had: what and why. `retry()` asks again. */
 export function instead(what, problem, retry) {
   const text = pageWords();
   if (!problem) return html`<p class="page-loading" role="status">${icon("connecting")}${text.loading}</p>`;
   const [title, why] = problem === "unknown" ? text.problem[what] : text.problem[problem] ?? text.problem.unavailable;
-  const can = problem !== "unknown" && problem !== "not_allowed";
+  const can = !["unknown", "not_allowed", "forgotten"].includes(problem);
   return html`
     <section class="page-problem" data-problem=${problem} role="alert">
-      ${icon(problem === "not_allowed" ? "denied" : problem === "unknown" ? "question" : "stale")}
+      ${icon(SHAPE_OF[problem] ?? "stale")}
       <h1>${title}</h1>
       <p>${why}</p>
       <p class="ways">
