@@ -3,7 +3,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench bench-ears bench-wall clean lock vendor system system-test system-lab
+.PHONY: help demo up test check bench bench-ears bench-wall bench-archive clean lock vendor system system-test system-lab
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,9 @@ bench-ears: system-lab $(VENV)/.dev ## measure hearing: recall, false alarms, de
 
 bench-wall: system $(VENV)/.dev ## measure the wall: fan-out to 500 screens, memory, CPU, restarts; tables to docs/bench.md
 	@$(BIN)/python -m bench.wall
+
+bench-archive: system-test $(VENV)/.dev ## measure and prove the archive: a week, kills -9, on both stores; tables to docs/bench.md
+	@$(BIN)/python -m bench.archive
 
 lock: $(VENV)/.dev ## pin the newest versions that pyproject.toml allows
 	@$(BIN)/uv pip compile -q --upgrade --no-emit-index-url --no-header --no-annotate --extra tansu pyproject.toml \

@@ -3,14 +3,15 @@
 The calls' skeletons are those of the recorded captures (rings, transfers, holds, who hangs up); where a customer talks
 with an agent, one of the dialogues below is put in, and what follows is moved by its length. Speech marks and final
 transcripts are as the recognisers give them: a sentence takes 0.22 s a character, and is known 0.4 s after its end.
-There are three customers to a call, so that some call again. The same seed gives the same bytes.
+There are three customers to a call, so that some call again. The same seed gives the same bytes. ``archive_week`` makes
+its calls here too, of other talk (``Manner``).
 """
 
 from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -76,12 +77,20 @@ class Turn(NamedTuple):
     text: str
 
 
+class Manner(NamedTuple):
+    """How people talk: what they say, how long a character takes, seconds, and the pauses between sentences."""
+
+    turns: Callable[[random.Random], list[Turn]]
+    character_s: float
+    pauses_s: Sequence[float]
+
+
 def write_day(path: Path, calls: int = 20_000, seed: int = 3) -> int:
     """Write a trace of ``calls`` calls to ``path``, its lines in order of time; how many lines it has."""
     chance, lines = random.Random(seed), 0  # noqa: S311 - not for secrets
-    skeletons = list(_skeletons())
+    recorded = list(skeletons())
     starts = sorted(OPENS + chance.random() * HOURS_S for _ in range(calls))
-    each = (_call(skeletons, n, at, random.Random(f"{seed}:{n}"), 3 * calls) for n, at in enumerate(starts))  # noqa: S311
+    each = (call(recorded, n, at, random.Random(f"{seed}:{n}"), 3 * calls) for n, at in enumerate(starts))  # noqa: S311
     with path.open("wb") as out:
         for event in _in_order(each):
             out.write(render(event) + b"\n")
@@ -101,7 +110,7 @@ def _in_order(calls: Iterator[list[AnyEvent]]) -> Iterator[AnyEvent]:
         yield heapq.heappop(waiting)[3]
 
 
-def _skeletons() -> Iterator[list[AnyEvent]]:
+def skeletons() -> Iterator[list[AnyEvent]]:
     """The phone events of each recorded call that began under our eyes."""
     for capture in sorted(CAPTURES.glob("*.jsonl")):
         calls: dict[str, list[AnyEvent]] = {}
@@ -111,11 +120,16 @@ def _skeletons() -> Iterator[list[AnyEvent]]:
         yield from (events for events in calls.values() if isinstance(events[0], CallOffered))
 
 
-def _call(
-    skeletons: list[list[AnyEvent]], number: int, at: float, chance: random.Random, callers: int
+def call(
+    recorded: list[list[AnyEvent]],
+    number: int,
+    at: float,
+    chance: random.Random,
+    callers: int,
+    manner: Manner | None = None,
 ) -> list[AnyEvent]:
     """One call from ``at`` on, of one of so many customers."""
-    skeleton, agent = chance.choice(skeletons), str(chance.randrange(8001, 8200))
+    skeleton, agent = chance.choice(recorded), str(chance.randrange(8001, 8200))
     names: dict[str, str] = {}
     moved, made = at - skeleton[0].at, list[AnyEvent]()
     wait = chance.choice((0.0, 0.0, 0.0, 4.0, 9.0))
@@ -131,7 +145,7 @@ def _call(
         tag = str(event.__struct_config__.tag)
         moved += wait if tag == "agent.ringing" else 0.0
         if tag in ("call.answered", "call.transferred") and not event.extra.get("consult"):
-            talk = list(_talk(made[-1].call, made[-1].at + 0.6, chance))
+            talk = list(_talk(made[-1].call, made[-1].at + 0.6, chance, manner or PLAIN))
             made += talk
             moved += talk[-1].at - made[-1 - len(talk)].at
     made += list(_heard_out(made))
@@ -146,19 +160,26 @@ def _heard_out(made: list[AnyEvent]) -> Iterator[AnyEvent]:
             yield Transcript(call=made[-1].call, at=at, role=role, text="", start=at, end=at, final=True, through=at)
 
 
-def _talk(call: str, at: float, chance: random.Random) -> Iterator[AnyEvent]:
-    """A conversation from ``at`` on."""
+def _turns(chance: random.Random) -> list[Turn]:
+    """A conversation as it comes."""
     turns = [Turn("agent", chance.choice(OPENING))]
     for _ in range(chance.randrange(3, 15)):
         turns += [Turn("customer", chance.choice(ASKS)), Turn("agent", chance.choice(ANSWERS))]
-    turns += [Turn("agent", text) for text in CLOSING[: chance.randrange(1, len(CLOSING))]]
+    return turns + [Turn("agent", text) for text in CLOSING[: chance.randrange(1, len(CLOSING))]]
+
+
+PLAIN = Manner(_turns, CHARACTER_S, (0.3, 0.5, 0.8, 1.5, 3.0, 7.0))
+
+
+def _talk(call: str, at: float, chance: random.Random, manner: Manner) -> Iterator[AnyEvent]:
+    """A conversation from ``at`` on."""
     heard: list[AnyEvent] = []
-    for role, text in turns:
-        start, end = round(at, 3), round(at + CHARACTER_S * len(text), 3)
+    for role, text in manner.turns(chance):
+        start, end = round(at, 3), round(at + manner.character_s * len(text), 3)
         known = round(end + KNOWN_AFTER_S, 3)
         heard.append(SpeechStarted(call=call, at=start, role=role))
         heard.append(SpeechEnded(call=call, at=end, role=role))
         said = Transcript(call=call, at=known, role=role, text=text, start=start, end=end, final=True, through=known)
         heard.append(said)
-        at = end + chance.choice((0.3, 0.5, 0.8, 1.5, 3.0, 7.0))
+        at = end + chance.choice(manner.pauses_s)
     yield from sorted(heard, key=lambda event: event.at)

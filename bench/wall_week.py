@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
@@ -32,6 +33,11 @@ _SAMPLE = 40
 
 _partitioner = DefaultPartitioner()
 _NUMBERS = list(range(PARTITIONS))
+
+
+@lru_cache(maxsize=4096)
+def _partition(key: bytes) -> int:
+    return int(_partitioner(key, _NUMBERS, _NUMBERS))
 
 
 class Week(NamedTuple):
@@ -58,7 +64,7 @@ async def fill(bootstrap: str, prefix: str, events: int) -> Week:
     _keep_senders_time(bootstrap, [f"{prefix}{name}" for name in ("calls", "alerts", "verdicts")])
     begun, written, sample = time.monotonic(), dict.fromkeys(("calls", "alerts", "verdicts"), 0), _Sample(events)
     async with AIOKafkaProducer(bootstrap_servers=bootstrap, max_batch_size=_BATCH, linger_ms=0) as producer:
-        batches = _Batches(producer, prefix)
+        batches = Batches(producer, prefix)
         for at, said, change in _week(events):
             await batches.put(at, said)
             written[said.topic] += 1
@@ -102,20 +108,23 @@ def _week(events: int) -> Iterator[tuple[float, Said, AlertChange | None]]:
                 yield at, of_verdict(change, at, right=chance.random() < 0.8), None
 
 
-class _Batches:
+class Batches:
     """One open batch for each partition; sending message by message would take several times as long."""
 
-    def __init__(self, producer: AIOKafkaProducer, prefix: str) -> None:
-        self._producer, self._prefix = producer, prefix
+    def __init__(self, producer: AIOKafkaProducer, prefix: str, single: Container[str] = ()) -> None:
+        """``single``: topics of one partition; the others have ``PARTITIONS``."""
+        self._producer, self._prefix, self._single = producer, prefix, single
         self._open: dict[tuple[str, int], BatchBuilder] = {}
 
     async def put(self, at: float, said: Said) -> None:
-        place = (said.topic, _partitioner(said.key, _NUMBERS, _NUMBERS))
+        """Send it some time."""
+        place = (said.topic, 0 if said.topic in self._single else _partition(said.key))
         if not self._append(place, at, said):
             await self._send(place)
             assert self._append(place, at, said)
 
     async def flush(self) -> None:
+        """Send what is left, and wait until all is stored."""
         for place in list(self._open):
             await self._send(place)
         await self._producer.flush()

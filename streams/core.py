@@ -108,7 +108,8 @@ class NoRules:
 
 class Open(Struct, frozen=True, omit_defaults=True):
     """An alert that has been opened; ``severity`` None once it is cleared. ``count``: its occurrence; ``agents`` and
-    ``values``: whom it named and with which figures, for an end that does not know them.
+    ``values``: whom it named and with which figures, for an end that does not know them. ``call``: of a rule across
+    calls, the one that opened it; a subject is forgotten and counts from 1 again, so its name alone would come again.
     """
 
     count: int
@@ -116,6 +117,11 @@ class Open(Struct, frozen=True, omit_defaults=True):
     at: float = 0.0
     agents: tuple[str, ...] = ()
     values: dict[str, Any] = {}
+    call: str = ""
+
+    def id(self, record: str, rule: str) -> str:
+        """The alert's id, in the record of a call or of a subject."""
+        return alert_id(f"{record} {self.call}" if self.call else record, rule, self.count)
 
 
 class CallState(Struct, frozen=True, omit_defaults=True):
@@ -359,7 +365,8 @@ def _tell(book: Book, state: CallState, rule: Rule, finding: Finding, told: _Tol
         finding = replace(finding, agents=agents, values=values)
     else:  # lists, as they come back from the stored form
         plain = {name: list(v) if isinstance(v, tuple) else v for name, v in finding.values.items()}
-        after = replace(after, agents=finding.agents, values=plain)
+        opened_by = finding.calls[-1] if what == "opened" and finding.calls else after.call
+        after = replace(after, agents=finding.agents, values=plain, call=opened_by)
     told.changes.append(_change(book, state.fold.call, rule, before if what == "cleared" else after, finding, what))
     return replace(state, alerts={**state.alerts, key: after})
 
@@ -397,7 +404,7 @@ def _change(book: Book, call: Call, rule: Rule, alert: Open, finding: Finding, w
     says_en = _sentence(rule.en, finding, what).format_map(figures_en(*figures)) if rule.en else ""
     agent = finding.agents[0] if len(finding.agents) == 1 else None  # several phones: nobody's in particular
     return AlertChange(
-        id=alert_id(call.id, rule.id, alert.count),
+        id=alert.id(call.id, rule.id),
         rule=rule.id,
         severity=alert.severity or "notice",
         state=what,

@@ -1358,16 +1358,24 @@ def test_a_surge_opens_doubles_and_is_over(times: tuple[float, ...], expected: l
 
 def test_each_surge_is_an_alert_with_a_number_of_its_own() -> None:
     changes, _ = judged(OUTAGE, come(0, 1, 100, 101))
-    subject = "~of:r:queue:q"
-    assert [c.id for c in changes] == [alert_id(subject, "r", n) for n in (1, 1, 2, 2)]
+    opened_by = (("c1", 1), ("c1", 1), ("c3", 2), ("c3", 2))
+    assert [c.id for c in changes] == [alert_id(f"~of:r:queue:q {call}", "r", n) for call, n in opened_by]
     assert [c.calls for c in changes] == [("c0", "c1"), ("c0", "c1"), ("c2", "c3"), ("c2", "c3")]
 
 
 def test_each_alert_about_a_caller_has_a_number_of_its_own() -> None:
     calls_ = [{"at": t, "source": f"c{t}", "who": str(t)} for t in (0, 10, 20)]
-    for rule, numbers in ((REPEATED, [1, 2]), (NO_CALL_BACK, [1, 2, 3])):
+    for rule, openers in ((REPEATED, ["c10", "c20"]), (NO_CALL_BACK, ["c0", "c10", "c20"])):
         changes = mark_changes(rule, *calls_)
-        assert [c.id for c in changes] == [alert_id("~of:r:caller:7", "r", n) for n in numbers]
+        ids = [alert_id(f"~of:r:caller:7 {call}", "r", n) for n, call in enumerate(openers, 1)]
+        assert [c.id for c in changes] == ids
+
+
+def test_a_caller_who_was_forgotten_and_comes_again_is_another_alert() -> None:
+    days_apart = (0, 10, 400_000, 400_010)
+    changes = mark_changes(REPEATED, *({"at": t, "source": f"c{t}", "who": str(t)} for t in days_apart))
+    opened = [c.id for c in changes if c.state == "opened"]
+    assert len(opened) == len(set(opened)) == 2
 
 
 def test_one_caller_counts_once_and_queues_are_apart() -> None:
