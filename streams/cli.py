@@ -35,7 +35,9 @@ app = typer.Typer(
 def replay_command(  # noqa: PLR0913 - each is an option of its own
     files: Traces = [],  # noqa: B006 - typer's way
     source: FromAnywhere = Source.record,
-    days: Annotated[str, typer.Option(help="Of the archive: 2026-11-21, or 2026-11-01..2026-11-21.")] = "",
+    days: Annotated[
+        str, typer.Option("--days", "--day", help="Of the archive: 2026-11-21, or 2026-11-01..2026-11-21.")
+    ] = "",
     rulebook: Annotated[list[Path], typer.Option(help="Folder or file laid over the default rulebook.")] = [],  # noqa: B006 - typer's way
     output: Annotated[
         Format | None, typer.Option("--format", help="ndjson or table.", show_default="ndjson; a back-test: table")

@@ -177,6 +177,15 @@ class ArchiveSettings(BaseModel):
     figures_days: int = Field(730, ge=1, description="everything else of calls and alerts is kept so long")
     audit_days: int = Field(730, ge=1, description="who read what is kept so long")
 
+    @model_validator(mode="after")
+    def _words_go_first(self) -> Self:
+        if self.words_days > self.figures_days:
+            raise ValueError(
+                f"archive.words_days ({self.words_days}) is more than archive.figures_days ({self.figures_days}): "
+                "words go with their calls at the latest; make the first one smaller, or the second larger"
+            )
+        return self
+
 
 class Settings(BaseSettings):
     """All settings; see ``sansheng config show``."""

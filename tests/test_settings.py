@@ -309,3 +309,8 @@ def test_people_who_could_not_be_told_apart_are_refused(wall: dict[str, object],
     (fault,) = caught.value.faults
     assert says in fault
     assert "one" not in fault.split(": ", 1)[1].replace("opens for one only", "")
+
+
+def test_words_are_not_kept_longer_than_their_calls() -> None:
+    with pytest.raises(SettingsError, match=r"words_days \(900\) is more than archive.figures_days \(730\)"):
+        read_settings(archive={"words_days": 900})

@@ -8,8 +8,10 @@ their recorded transcripts are played. Everything else is the real system, in a 
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
 import shutil
+import sys
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer
@@ -103,8 +105,20 @@ def _demo_settings(settings: Settings, folder: Path, pbx_port: int, wall_port: i
 async def _tell_archive(settings: Settings, say: up.Say) -> None:
     """Say how to look into the archive, once it works."""
     await until_awake(settings, ("archive",))
-    here = f"SANSHENG_RUN_DIR={shlex.quote(str(settings.run_dir))} SANSHENG_KAFKA={settings.bootstrap}"
-    say(f"the archive keeps every call that has ended: {here} sansheng archive status")
+    mine = {
+        "RUN_DIR": _near(settings.run_dir),
+        "KAFKA": settings.bootstrap,
+        "RULEBOOK": os.pathsep.join(map(_near, settings.rulebook)),  # or a replay would judge by the usual limits
+    }
+    here = " ".join(f"SANSHENG_{name}={shlex.quote(value)}" for name, value in mine.items())
+    program = _near(Path(sys.executable).with_name("sansheng"))
+    say(f"the archive keeps every call that has ended; ask it so:\n  {here} {program} archive status")
+
+
+def _near(path: Path) -> str:
+    """From where the user stands, if it lies below."""
+    path, here = path.absolute(), Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 async def _tell_alerts(settings: Settings, say: up.Say) -> None:
