@@ -92,8 +92,15 @@ async def _states(page: Page, wall: Running, folder: Path) -> None:
 
 
 async def _pages(browser: Browser, folder: Path) -> None:
-    """Of calls that people spoke, told as of just now; one goes on."""
-    async with running_wall() as wall:
+    """Of calls that people spoke, told as of just now; one goes on. The archive behind them has nothing yet."""
+    with TemporaryDirectory() as run:
+        archived = Settings(run_dir=Path(run))
+        migrations.upgrade(Store(archived))
+        await _pages_of(browser, folder, archived)
+
+
+async def _pages_of(browser: Browser, folder: Path, archived: Settings) -> None:
+    async with running_wall(archived=archived) as wall:
         wall.floor.begin()
         for ago in (9000, 5400, 1800):
             tell(wall.floor, spoken("rude-agent"), time.time() - ago, f"before-{ago}")

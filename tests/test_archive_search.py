@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -13,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Text, cast, delete, func, insert, literal, select, text
 
 from streams.archive import grams as by
-from streams.archive import past, search
+from streams.archive import limits, past, search
 from streams.archive.facts import Line
 from streams.archive.grams import folded
 from streams.archive.schema import alerts, calls, grams, grams_fts, parts, reads, words
@@ -30,7 +32,7 @@ from tests.archive_tools import Log, taken
 from tests.conftest import Run
 
 SPEECH = Path(__file__).parent / "traces/speech"
-PLANS: tuple[Plan, ...] = ("index", "walk")
+PLANS: tuple[Plan, ...] = ("index", "walk", "slices")
 BEGAN = 1_763_900_000.0
 
 
@@ -117,7 +119,7 @@ def test_the_index_finds_what_a_plain_scan_finds(
         f"call-{no}" for no in sorted(said, reverse=True) if all(stands(term, said[no], is_in) for term in asked)
     ]
     query = Query(sounds=tuple(asked), limit=3) if by_sound else Query(said=tuple(asked), limit=3)
-    assert [found(store, query, plan) for plan in (*PLANS, None)] == [expected] * 3
+    assert [found(store, query, plan) for plan in (*PLANS, None)] == [expected] * 4
 
 
 @pytest.mark.parametrize(
@@ -391,7 +393,7 @@ def test_each_filter_leaves_its_calls_with_and_without_words_by_either_plan(vari
             ):
                 query = Query(**filters, **asked, state=state, limit=50)
                 told = [found(varied, query, plan) for plan in (*PLANS, None)]
-                if told != [expected(left, have, is_state)] * 3:
+                if told != [expected(left, have, is_state)] * 4:
                     wrong.append((filters, asked, state, told))
     assert not wrong
     assert all(expected(left) for _, left in FILTERS)
@@ -451,6 +453,131 @@ def test_calls_far_apart_are_asked_one_by_one_and_give_the_same(store: Store) ->
 def test_what_cannot_be_asked_is_said(store: Store, query: Query, says: str) -> None:
     with pytest.raises(BadQueryError, match=says):
         find(store, query)
+
+
+# ------------------------------------------------------------------------------------ within a time
+
+
+def go_on(store: Store, query: Query, within_s: float) -> tuple[list[str], int]:
+    """Every page of it, and how many of them were cut."""
+    names, cuts = list[str](), 0
+    while True:
+        page = find(store, query, within_s=within_s)
+        names += [hit.call for hit in page.hits]
+        cuts += page.cut
+        if not page.more:
+            return names, cuts
+        assert not page.cut or page.reached is not None
+        query = replace(query, after=page.next)
+
+
+@pytest.mark.parametrize("frequent", [0, 2000], ids=["walk", "index"])
+@pytest.mark.parametrize("ticks", [3, 4, 7, 15, 40])
+def test_what_is_cut_goes_on_and_nothing_is_lost_or_told_twice(
+    varied: Store, monkeypatch: pytest.MonkeyPatch, ticks: int, frequent: int
+) -> None:
+    monkeypatch.setattr(search, "_FIRST", 4)
+    monkeypatch.setattr(search, "_MOST", 9)
+    monkeypatch.setattr(search, "FREQUENT", frequent)
+    for asked, have in TERMS:
+        steps = itertools.count()
+        monkeypatch.setattr(search, "_now", lambda clock=steps: float(next(clock)))
+        seen, cuts = [], 0
+        query, whole = Query(**asked, limit=6), expected(have, lambda no: CALLS[no]["state"] != "up")
+        for _ in range(100):
+            page = find(varied, query, within_s=ticks + 0.5)
+            seen += [hit.call for hit in page.hits]
+            cuts += page.cut
+            assert seen == whole[: len(seen)]
+            if not page.more:
+                break
+            query = replace(query, after=page.next)
+        if page.cut:  # too little time for a single call: it says so, and leads nowhere
+            assert (page.next, page.reached) == ("", None)
+        else:
+            assert seen == whole
+        assert cuts or ticks > 7
+
+
+def test_a_walk_that_takes_long_answers_in_time_with_what_it_has(store: Store) -> None:
+    """Frequent neighbours, a word that hardly anybody said: every call is looked at."""
+    often = [line("\u4f60\u597d\u4f60\u55ef\u597d\u4f60", at=BEGAN + n) for n in range(40)]
+    rare = [line("\u4f60\u597d\u4f60\u597d\u4f60")]
+    said = {no: rare if no % 1000 == 0 else often for no in range(1, 6001)}
+    put(store, said)
+    query = Query(said=(Said("\u4f60\u597d\u4f60\u597d\u4f60"),))
+    whole = found(store, query)
+    assert whole == [f"call-{no}" for no in range(6000, 0, -1000)]
+    began = time.monotonic()
+    page = find(store, query, within_s=0.1)
+    assert time.monotonic() - began < 1.5
+    assert page.cut
+    assert page.more
+    assert page.reached is not None
+    assert [hit.call for hit in page.hits] == whole[: len(page.hits)]
+    names, cuts = go_on(store, query, 0.2)
+    assert names == whole
+    assert cuts
+
+
+def test_filters_that_leave_hardly_anything_are_gone_through_in_slices(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store would look at every call before it named one: it is given little time, and slices are looked at."""
+    put(store, {1: [line("\u5582")]})
+    with store.writing() as connection:
+        n = func.generate_series(2, 150_000).column_valued("n") if not store.is_sqlite else _numbers(150_000)
+        own = select(n, cast(n, Text), literal("ended"), literal(""), BEGAN + n, BEGAN + n)
+        names = ["no", "id", "state", "day", "began_at", "heard_at"]
+        connection.execute(insert(calls).from_select(names, own))
+    monkeypatch.setattr(search, "_SHARE", 1e-5)
+    monkeypatch.setattr(limits, "_STEPS", 100)
+    slices = []
+    plain = search._Search._slice
+    monkeypatch.setattr(search._Search, "_slice", lambda *given: slices.append(1) or plain(*given))
+    assert go_on(store, Query(longer_s=1e6), 20) == ([], 0)
+    assert len(slices) > 3
+    with store.writing() as connection:
+        connection.execute(calls.update().where(calls.c.no == 7).values(duration_s=2e6))
+    assert go_on(store, Query(longer_s=1e6), 20) == (["7"], 0)
+
+
+def _numbers(last: int) -> Any:
+    numbers = select(literal(2).label("n")).cte("numbers", recursive=True)
+    return numbers.union_all(select(numbers.c.n + 1).where(numbers.c.n < last)).c.n
+
+
+def test_a_store_that_is_held_up_ends_the_question_in_time(store: Store, archived: Settings) -> None:
+    """Nothing could be looked at: it says that, and the transaction around it goes on."""
+    put(store, {1: [line("\u5582")]})
+    if store.is_sqlite:
+        with store.reading() as connection:
+            page = search.find_in(store, connection, Query(), within_s=0.0)
+            assert page == search.Found((), cut=True)
+            assert [hit.call for hit in search.find_in(store, connection, Query()).hits] == ["call-1"]
+        return
+    with store.writing() as other, store.reading() as connection:
+        other.execute(text("LOCK TABLE parts IN ACCESS EXCLUSIVE MODE"))
+        began = time.monotonic()
+        page = search.find_in(store, connection, Query(agent="801"), within_s=0.6)
+        assert time.monotonic() - began < 3
+        assert page == search.Found((), cut=True)
+        assert connection.scalar(select(func.count()).select_from(calls)) == 1
+        assert connection.scalar(text("SHOW statement_timeout")) == "0"
+
+
+def test_one_limit_lies_within_another(store: Store) -> None:
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    with store.reading() as connection:
+        with limits.limited(store, connection, 60):
+            with pytest.raises(limits.OverError), limits.limited(store, connection, 0.1):
+                connection.execute(text(endless))
+            assert connection.scalar(text("SELECT 1")) == 1
+        with pytest.raises(limits.OverError), limits.limited(store, connection, 0.2):
+            with limits.limited(store, connection, 60):
+                assert connection.scalar(text("SELECT 1")) == 1
+            connection.execute(text(endless))
+        assert connection.scalar(text("SELECT 1")) == 1
 
 
 # ------------------------------------------------------------------------------------ the commands
@@ -557,3 +684,14 @@ def test_one_call_is_read_whole_and_its_record_replayed(store: Store, archived: 
     unknown = run("calls", "show", "nobody", SANSHENG_ARCHIVE__URL=url)
     assert unknown.code == 2
     assert "not in the archive" in unknown.err
+
+
+def test_the_note_has_the_days_that_were_asked_for_and_no_number(asked: Any, varied: Store) -> None:
+    number = "13812345678"
+    asked("find", number, "--agent", number, "--queue", number, "--day", "2026-11-20", "--from", "2026-11-01")
+    with varied.reading() as connection:
+        (of,) = connection.scalars(select(reads.c.of))
+    assert number not in of
+    assert of.count("138****78") == 3
+    assert "2026-11-20" in of
+    assert "2026-11-01" in of

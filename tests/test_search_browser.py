@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 import time
@@ -13,7 +14,8 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
-from streams.archive import keeping, migrations
+from dashboards.wall import lookback
+from streams.archive import keeping, migrations, search
 from streams.archive.store import Store
 from streams.settings import Settings
 from tests.browser_tools import Open, needs_chromium, opening, state_is
@@ -165,6 +167,33 @@ async def test_more_comes_as_one_reads_on(show: Open, archived: Settings, store:
         await expect(page.locator(".found > li")).to_have_count(75)
         await expect(page.locator(".count")).to_have_text("共 75 通")
         assert len(set(await page.locator(".found > li").evaluate_all("all => all.map(e => e.dataset.call)"))) == 75
+
+
+async def test_who_asks_for_too_much_sees_how_far_it_went_and_goes_on_when_meant(
+    show: Open, archived: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept(store)
+    ticks = itertools.count()
+    async with looking(archived) as wall:
+        wall.floor.begin()
+        monkeypatch.setattr(search, "_now", lambda: next(ticks) * lookback.FIND_S / 4)
+        page = await show(wall, "/search?since=2020-01-01")
+        await expect(page.locator(".found-cut")).to_contain_text("条件太宽\uff0c还没有查完")
+        await expect(page.locator(".found-cut .soft")).to_contain_text("更早的还没有查")
+        await expect(page.locator(".found-cut time")).to_be_visible()
+        assert await page.locator(".found > li").count() < 3
+        await page.wait_for_timeout(500)
+        await expect(page.locator(".found-cut")).to_be_visible()  # not by itself: each asks the archive anew
+        await is_accessible(page)
+        monkeypatch.setattr(search, "_now", time.monotonic)
+        await page.get_by_role("button", name="接着往前查").click()
+        await expect(page.locator(".found > li")).to_have_count(3)
+        await expect(page.locator(".found-cut")).to_have_count(0)
+        await expect(page.locator(".count")).to_have_text("共 3 通")
+        monkeypatch.setattr(lookback, "FIND_S", 0.0)
+        page = await show(wall, "/search?since=2020-01-01")
+        await expect(page.locator(".found-cut")).to_contain_text("没能查出结果")
+        await expect(page.locator(".found-end")).to_have_count(0)
 
 
 async def test_an_agent_looks_for_own_calls_only(show: Open, archived: Settings, store: Store) -> None:

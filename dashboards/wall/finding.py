@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from dashboards.wall.access import Scope
 from dashboards.wall.pages import CallLine
@@ -28,6 +28,7 @@ from streams.verdicts import Finding
 PAGE = 30
 #: Words that are looked for at once, and sentences of one call that are shown.
 MOST_WORDS, MOST_LINES = 6, 3
+_DATE = re.compile(r"[12][0-9]{3}-[01][0-9]-[0-3][0-9]")
 #: What ``search.Found.next`` looks like; numbers that no store holds are none of ours.
 _CURSOR = re.compile(r"\d{1,12}(\.\d{1,20})?:\d{1,18}")
 
@@ -64,10 +65,15 @@ class FoundCall(Struct, frozen=True, omit_defaults=True):
 
 
 class Found(Struct, frozen=True, omit_defaults=True):
-    """The newest calls first. ``after``: how the next page is asked for, "" where there is none."""
+    """The newest calls first. ``after``: how the next page is asked for, "" where there is none.
+
+    ``cut``: its time was over before all was looked at; ``reached``: what began later than that, Unix seconds, was.
+    """
 
     calls: tuple[FoundCall, ...] = ()
     after: str = ""
+    cut: bool = False
+    reached: float | None = None
 
 
 def query_of(find: Find, scope: Scope, zone: ZoneInfo, *, show_trial: bool) -> Query:
@@ -102,17 +108,23 @@ def query_of(find: Find, scope: Scope, zone: ZoneInfo, *, show_trial: bool) -> Q
 
 def found_of(found: search.Found, scope: Scope, *, show_trial: bool) -> Found:
     """What the browser is told; of alerts only those in the scope."""
-    return Found(tuple(_call(hit, scope, show_trial) for hit in found.hits), found.next if found.more else "")
+    told = tuple(_call(hit, scope, show_trial) for hit in found.hits)
+    return Found(told, found.next if found.more else "", found.cut, found.reached)
 
 
 def in_words(find: Find) -> str:
-    """What was asked, for the audit: numbers masked, as whoever reads the audit is not to learn them either."""
-    asked = {
-        name: value for name, value in msgspec.structs.asdict(replace(find, text=masked(find.text))).items() if value
-    }
+    """What was asked, for the audit: numbers masked, wherever somebody wrote one, as whoever reads the audit is not to
+    learn them either.
+    """
+    asked = {name: _in_words(value) for name, value in msgspec.structs.asdict(find).items() if value}
     for name in ("ask", "after"):
         asked.pop(name, None)
     return msgspec.json.encode(asked).decode()
+
+
+def _in_words(value: Any) -> Any:
+    """A date looks like a number, too, and is to be read."""
+    return masked(value) if isinstance(value, str) and not _DATE.fullmatch(value) else value
 
 
 def _midnight(day: str, zone: ZoneInfo, after: int = 0) -> float | None:

@@ -35,6 +35,8 @@ NoPage = Literal["unknown", "not_allowed", "forgotten", "bad"]
 #: A rulebook by its version; None: it is lost. Blocks.
 BookOf = Callable[[str], Rulebook | None]
 
+#: Whoever asks for too much hears after so long what was found until then, seconds: well within ``archive.LIMIT_S``.
+FIND_S = 2.0
 _DAY = timedelta(days=1)
 
 
@@ -65,7 +67,7 @@ class Lookback:
             return "forgotten" if is_forgotten and scope.is_all else "unknown"
         card = found.alert.card
         if not covers(scope, card):
-            return "not_allowed"
+            return "unknown"  # that there is such an alert is not told either
         page = await asyncio.to_thread(self._alert_page, scope, found, show_trial)
         if page is None:
             return "unknown"
@@ -104,7 +106,7 @@ class Lookback:
         if kept is None or kept.state == "up":
             return None
         if not scope.covers(kept.party, kept.line.queue):
-            return "not_allowed"
+            return "unknown"  # that there is such a call is not told either
         record, fired = await self._archive.ask(
             lambda _, connection: (
                 tuple(past.record(connection, call_id)),
@@ -114,7 +116,7 @@ class Lookback:
         seen = [each for each in fired if _is_seen(scope, each.card, show_trial)]
         cards = {each.card.id: each.card for each in seen} | {card.id: card for card in newer}
         page = await asyncio.to_thread(self._call_page, kept, record, seen, list(cards.values()))
-        return page if covers_call(scope, page) else "not_allowed"
+        return page if covers_call(scope, page) else "unknown"
 
     def _call_page(
         self, kept: Kept, record: tuple[AnyEvent, ...], fired: Iterable[Bygone], cards: Sequence[Card]
@@ -156,10 +158,10 @@ class Lookback:
         return Person(agent, day.name), tuple(lines[::-1]), tuple(own[::-1])
 
     async def find(self, scope: Scope, find: Find, *, show_trial: bool) -> Found | NoPage:
-        """The calls that are looked for. Raises ArchiveDownError."""
+        """The calls that are looked for; what is found in time, where too much was asked. Raises ArchiveDownError."""
         try:
             query = finding.query_of(find, scope, self._zone, show_trial=show_trial)
-            found = await self._archive.ask(partial(search.find_in, query=query))
+            found = await self._archive.ask(partial(search.find_in, query=query, within_s=FIND_S))
         except (BadQueryError, RefusedError):
             return "bad"
         return finding.found_of(found, scope, show_trial=show_trial)

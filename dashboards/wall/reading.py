@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 
 from dashboards.wall.access import Scope, User, scope_of
-from dashboards.wall.archive import Archive, ArchiveDownError, NoArchiveError
+from dashboards.wall.archive import Archive, ArchiveBusyError, ArchiveDownError, NoArchiveError
 from dashboards.wall.books import Books
 from dashboards.wall.cards import for_its_agent
 from dashboards.wall.course import Course
@@ -128,6 +128,8 @@ class Reading:
                 return await make()
         except NoArchiveError:
             return "unknown" if self._house.wall.status.archive.state == "absent" else "archive"
+        except ArchiveBusyError:
+            return "busy"
         except ArchiveDownError:
             return "archive"
         except RefusedError:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
+from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
 from streams import events
@@ -100,9 +101,19 @@ def find_command(  # noqa: PLR0913 - each is an option of its own
             found = search.find(store, query)
         except BadQueryError as error:
             _refuse(str(error))
-        reads.note(store, "find", masked(asked))
+        reads.note(store, "find", told.asked(_masked(query)))
         _show(found, told, output)
     _conclude(found, query, told, asked)
+
+
+def _masked(query: Query) -> Query:
+    """Numbers hidden, wherever somebody wrote one; the days that were asked for are to be read."""
+    return replace(
+        query,
+        said=tuple(replace(each, text=masked(each.text)) for each in query.said),
+        sounds=tuple(replace(each, text=masked(each.text)) for each in query.sounds),
+        **{name: masked(getattr(query, name) or "") or None for name in ("queue", "agent", "rule")},
+    )
 
 
 def _show(found: Found, told: Told, output: As) -> None:

@@ -19,7 +19,8 @@ const LONGEST = 100;
 const AGAIN_S = { lost: 3, timeout: 3, busy: 3, unavailable: 3, archive: 10 };
 
 /** What was found last: who comes back from a call finds it as it was. */
-let kept = { address: "", calls: null, after: "", selected: -1, top: 0 };
+const NOTHING = { calls: null, after: "", cut: false, reached: null, selected: -1, top: 0 };
+let kept = { address: "", ...NOTHING };
 
 const readAddress = () => {
   const query = new URLSearchParams(location.search);
@@ -47,7 +48,7 @@ export class SearchPage {
     this.#typed = null;
     const address = FIELDS.map((name) => this.#asked[name]).join("\n") + this.#team;
     this.#scrollTo = null;
-    if (address !== kept.address) kept = { address, calls: null, after: "", selected: -1, top: 0 };
+    if (address !== kept.address) kept = { address, ...NOTHING };
     else this.#scrollTo = kept.top;
     this.#problem = "";
     this.#focus = kept.calls === null;
@@ -117,7 +118,7 @@ export class SearchPage {
       const found = await this.context.link.find(this.#message);
       if (turn !== this.#turn) return;
       kept.calls = [...(kept.calls ?? []), ...(found.calls ?? [])];
-      kept.after = found.after ?? "";
+      Object.assign(kept, { after: found.after ?? "", cut: found.cut ?? false, reached: found.reached ?? null });
       this.#problem = "";
     } catch (refused) {
       if (turn !== this.#turn) return;
@@ -129,7 +130,9 @@ export class SearchPage {
     this.context.redraw();
   }
 
-  #more() {
+  /** Reading on asks for more; where it took long, only who presses the button does. */
+  #more(meant = false) {
+    if (kept.cut && !meant) return;
     if (kept.after && !this.#busy && !this.#problem) this.#ask();
   }
 
@@ -143,7 +146,7 @@ export class SearchPage {
   /** The same once more: there may be newer calls. */
   #again() {
     if (!this.#isAsked) return;
-    kept = { ...kept, calls: null, after: "", selected: -1, top: 0 };
+    kept = { ...kept, ...NOTHING };
     this.#ask();
   }
 
@@ -239,11 +242,21 @@ export class SearchPage {
     const { calls, after } = kept;
     if (!this.#isAsked) return html`<div class="find-hint">${icon("search")}<p>${text.first}</p><p class="soft">${text.firstMore}</p></div>`;
     if (!calls) return html`<p class="page-loading" role="status">${icon("connecting")}${text.working}</p>`;
-    if (!calls.length) return html`<div class="find-hint" role="status">${icon("filter")}<p>${text.none}</p><p class="soft">${text.noneMore}</p></div>`;
+    if (!calls.length && !kept.cut) return html`<div class="find-hint" role="status">${icon("filter")}<p>${text.none}</p><p class="soft">${text.noneMore}</p></div>`;
     return html`
-      <p class="count" role="status">${text.count(calls.length, Boolean(after))}</p>
+      ${kept.cut ? nothing : html`<p class="count" role="status">${text.count(calls.length, Boolean(after))}</p>`}
       <ol class="found" aria-label=${text.list}>${calls.map((call, i) => this.#call(call, i, zone, text))}</ol>
-      ${after ? html`<p class="found-end"><button type="button" ?disabled=${this.#busy} @click=${() => this.#more()}>${this.#busy ? text.working : text.more}</button></p>` : nothing}`;
+      ${kept.cut ? this.#cut(text, zone) : nothing}
+      ${after ? html`<p class="found-end"><button type="button" ?disabled=${this.#busy} @click=${() => this.#more(true)}>${this.#busy ? text.working : kept.cut ? text.goOn : text.more}</button></p>` : nothing}`;
+  }
+
+  /** It took too long: what was looked at, and what helps. */
+  #cut(text, zone) {
+    const { calls, reached } = kept;
+    const [before, after] = text.reached;
+    const told = reached === null ? text.reachedNothing : html`${before}${moment(reached, zone, { day: true })}${after(calls.length)}`;
+    return html`<div class="find-hint found-cut" role="status">${icon("filter")}<p>${text.broad}</p>
+      <p class="soft">${told}${text.broadMore}</p></div>`;
   }
 
   #call(call, i, zone, text) {
