@@ -10,8 +10,9 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-#: What was opened, followed, looked for, or taken out; ``forget``: deleted on request, ``reads``: who read what.
-Opened = Literal["alert", "call", "agent", "lines", "find", "figures", "record", "forget", "reads"]
+#: What was opened, followed, looked for, or taken out; ``export``: whole days, as files; ``forget``: deleted on
+#: request, ``reads``: who read what.
+Opened = Literal["alert", "call", "agent", "lines", "find", "figures", "record", "export", "forget", "reads"]
 
 
 class Audit(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 from msgspec.structs import replace
-from sqlalchemy import Table, select
+from sqlalchemy import Table, select, update
 
 from streams.alerts import AlertChange, Clause, Wording
 from streams.archive import keeping, search
@@ -158,6 +158,13 @@ def rows(store: Store, table: Table) -> list[tuple[Any, ...]]:
     with store.reading() as connection:
         found = connection.execute(select(table).order_by(*table.primary_key))
         return [tuple(bytes(v) if isinstance(v, memoryview) else v for v in row) for row in found]
+
+
+def damage(store: Store, name: str) -> None:
+    """The record of that call cannot be unpacked any more."""
+    with store.writing() as connection:
+        no = connection.scalar(select(calls.c.no).where(calls.c.id == name))
+        connection.execute(update(records).where(records.c.call_no == no).values(lines=b"xx"))
 
 
 def everything(store: Store, but: Sequence[str] = ()) -> dict[str, list[tuple[Any, ...]]]:

@@ -18,13 +18,15 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+from msgspec import structs
 from sqlalchemy import delete, select, update
 
 from bench.day import write_day as make_day
 from streams.alerts import AlertChange
 from streams.archive import day_files, days
 from streams.archive.day_files import TABLES, DayError, Table, days_of, file_of
-from streams.archive.schema import calls
+from streams.archive.reads import fields_of
+from streams.archive.schema import calls, reads, records
 from streams.archive.schema import days as days_table
 from streams.archive.store import DownError, Store
 from streams.events import AnyEvent, parse, render
@@ -161,16 +163,99 @@ def changed_at(store: Store, day: str = DAY) -> float:
 def test_a_day_is_written_when_it_has_settled_and_once(store: Store, archived: Settings) -> None:
     fill(store, "rude-agent")
     settles = changed_at(store) + archived.archive.days_after_s
-    assert days.write_due(store, archived, settles - 0.01) == ((), 1)
-    assert days.write_due(store, archived, settles) == ((DAY,), 0)
-    assert days.write_due(store, archived, settles + 1) == ((), 0)
+    assert days.write_due(store, archived, settles - 0.01) == ((), 1, ())
+    assert days.write_due(store, archived, settles) == ((DAY,), 0, ())
+    assert days.write_due(store, archived, settles + 1) == ((), 0, ())
     taken_later = Log()
     taken_later.messages = (
         Log().calls([*spoken("rude-agent"), *spoken("dead-air")]).messages[len(spoken("rude-agent")) :]
     )
     taken(store, taken_later.messages)
-    assert days.write_due(store, archived, settles + 7200) == ((DAY,), 0)
+    assert days.write_due(store, archived, settles + 7200) == ((DAY,), 0, ())
     assert {row["call"] for row in rows(archived.archive_folder, "calls")} == {"rude-agent", "dead-air"}
+
+
+def two_days(store: Store) -> tuple[str, str]:
+    """The spoken calls' day, and before it one whose record is damaged; the damaged one first."""
+    fill(store, "rude-agent")
+    early = "2026-11-20"
+    moved = [structs.replace(event, at=event.at - 2 * 86_400, call="early") for event in spoken("dead-air")]
+    taken(store, Log().calls(moved).messages)
+    with store.writing() as connection:
+        no = connection.scalar(select(calls.c.no).where(calls.c.id == "early"))
+        connection.execute(update(records).where(records.c.call_no == no).values(lines=b"xx"))
+    return early, DAY
+
+
+def test_a_damaged_day_does_not_keep_the_others_back(
+    store: Store, archived: Settings, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    early, later = two_days(store)
+    for _ in range(2):
+        with store.writing() as connection:
+            connection.execute(update(days_table).where(days_table.c.day == later).values(written=0))
+        wrote = days.write_due(store, archived, NOON + 86_400)
+        assert (wrote.written, wrote.failed, wrote.pending) == ((later,), (early,), 1)
+    assert rows(folder, "events", later)
+    assert not file_of(folder, "events", early).exists()
+    assert list(day_files.leftovers(folder)) == []
+    assert [f"a record of {early} cannot be read" in r.getMessage() for r in caplog.records] == [True]  # told once
+
+
+def test_a_day_that_failed_comes_after_the_others(
+    store: Store, archived: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it takes to find that it is damaged."""
+    early, later = two_days(store)
+    monkeypatch.setattr(days, "BUSY_S", -1.0)
+    assert days.write_due(store, archived, NOON + 86_400) == ((), 2, (early,))
+    assert days.write_due(store, archived, NOON + 86_400) == ((later,), 1, ())
+
+
+def test_files_of_a_damaged_day_go_once_its_words_have_gone(store: Store, archived: Settings, folder: Path) -> None:
+    fill(store, "rude-agent")
+    days.write_day(store, folder, DAY)
+    with store.writing() as connection:
+        connection.execute(update(records).values(lines=b"xx"))
+        connection.execute(update(days_table).values(changed=days_table.c.changed + 1))
+    assert days.write_due(store, archived, NOON * 2) == ((), 1, (DAY,))
+    assert days.files_of(folder, DAY)  # nothing has gone of it: the only copy of that record may be here
+    with store.writing() as connection:
+        connection.execute(update(days_table).values(wordless=days_table.c.changed))
+    assert days.write_due(store, archived, NOON * 2) == ((), 1, (DAY,))
+    assert days.files_of(folder, DAY) == ()
+
+
+def test_days_are_found_dropped_and_swept_whatever_the_store_knows(store: Store, folder: Path) -> None:
+    assert (days.drop(folder, DAY), days.sweep(folder), days.on_disk(folder)) == (False, 0, set())
+    assert not folder.exists()
+    fill(store, "rude-agent")
+    days.write_day(store, folder, DAY)
+    file_of(folder, "calls", DAY).write_bytes(b"damaged")
+    file_of(folder, "lines", "2026-01-01").write_bytes(b"of a store that is gone")
+    (folder / "lines" / "notes.parquet").touch()
+    left = folder / "lines" / f".{DAY}.parquet.part"
+    left.touch()
+    assert days.on_disk(folder) == {DAY, "2026-01-01"}
+    assert len(days.files_of(folder, DAY)) == len(TABLES)
+    assert (days.sweep(folder), left.exists()) == (1, False)
+    assert days.drop(folder, DAY)
+    assert days.on_disk(folder) == {"2026-01-01"}
+
+
+def test_what_stops_every_day_still_raises(store: Store, archived: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(store, "rude-agent")
+    monkeypatch.setattr(days, "_LOCK_S", 0.1)
+    archived.archive_folder.mkdir(parents=True)
+    with (archived.archive_folder / ".lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(DownError, match="is being written by another process"):
+            days.write_due(store, archived, NOON + 86_400)
+
+
+def test_more_days_than_fit_into_one_question(store: Store, folder: Path) -> None:
+    fill(store, "rude-agent")
+    assert days.due_of(store, folder, days_of("1800-01-01..2026-11-22")) == (DAY,)
 
 
 def test_a_day_that_changes_while_it_is_written_is_due_again(store: Store, folder: Path) -> None:
@@ -194,7 +279,7 @@ def test_of_a_day_without_calls_and_alerts_nothing_is_left(store: Store, archive
     with store.writing() as connection:
         connection.execute(delete(calls))
         connection.execute(update(days_table).values(changed=days_table.c.changed + 1))
-    assert days.write_due(store, archived, NOON * 2) == ((DAY,), 0)
+    assert days.write_due(store, archived, NOON * 2) == ((DAY,), 0, ())
     assert list(folder.glob("*/*.parquet")) == []
     assert days.renew(store, folder) == days.due_of(store, folder, [DAY]) == ()
 
@@ -223,7 +308,7 @@ def test_a_file_that_is_harmed_is_told_and_written_anew(
         with pytest.raises(DayError, match=re.escape(str(file)) + ".*sansheng archive export --day 2026-11-22"):
             day_files.about(file)
     monkeypatch.setattr(days, "_looked_at", set())  # as when the archivist starts
-    assert days.write_due(store, archived, NOON * 2) == ((DAY,), 0)
+    assert days.write_due(store, archived, NOON * 2) == ((DAY,), 0, ())
     assert day_files.about(file).day == DAY
     assert days.renew(store, folder) == ()
 
@@ -364,6 +449,27 @@ def test_export_writes_what_is_due_and_says_so(store: Store, archived: Settings,
     assert "1 day(s) written" in run("archive", "export", "--all", "--force", **variables(archived)).err
     assert "1 day(s) written" in run("archive", "export", "--day", DAY, **variables(archived)).err
     assert day_files.about(file_of(folder, "calls", DAY)).written_at > written
+
+
+def test_a_replay_reads_the_days_that_can_be_exported(store: Store, archived: Settings, folder: Path, run: Run) -> None:
+    early, later = two_days(store)
+    done = run("replay", "--from", "archive", "--days", f"{early}..{later}", **variables(archived))
+    assert done.code == 0
+    assert f"a record of {early} cannot be read" in done.err
+    assert "no calls of 2026-11-20..2026-11-21" in done.err
+    assert day_files.days_in(folder) == [later]
+    assert done.out
+
+
+def test_export_is_noted_and_tells_the_day_that_it_cannot_write(store: Store, archived: Settings, run: Run) -> None:
+    early, later = two_days(store)
+    done = run("archive", "export", "--all", **variables(archived))
+    assert (done.code, later in done.out) == (1, True)
+    assert f"a record of {early} cannot be read; restore a backup" in done.err
+    assert "1 day(s) written, 1 could not be written" in done.err
+    with store.reading() as connection:
+        ((what, of),) = connection.execute(select(reads.c.what, reads.c.of)).all()
+    assert (what, fields_of(of)) == ("export", {"days": f"{early}, {later}"})
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -25,8 +25,9 @@ from streams.archive.figures import FAIR_AGENTS, FAIR_CALLS, FAIR_HITS
 from streams.archive.figures_agent import agent_report
 from streams.archive.figures_cli import as_csv
 from streams.archive.figures_floor import floor_report
-from streams.archive.figures_report import Report, Table, Words, interval, percent
+from streams.archive.figures_report import Report, Table, Words, interval, percent, timely, unfinished
 from streams.archive.figures_rule import rule_report
+from streams.archive.reads import fields_of
 from streams.archive.schema import alerts, calls, parts, reads, words
 from streams.archive.store import Store
 from streams.archive.taking import Taking
@@ -315,6 +316,35 @@ def test_nothing_counts_against_an_agent_that_is_false_open_appealed_or_on_trial
     assert "有 2 通电话没有语音识别" in said  # b and g
 
 
+def test_alerts_per_100_calls_are_of_those_calls(store: Store) -> None:
+    """25 clean inbound calls; alerts in outbound, lost, missed and earlier ones are no part of the rate (p5)."""
+    log = Log()
+    for n in range(25):
+        log.calls(talked(f"in-{n}", clock("09:00:00") + 60 * n))
+    for n in range(10):
+        at = clock("10:00:00") + 60 * n
+        log.calls([
+            CallOffered(call=f"out-{n}", at=at, caller="101", called="13900001111", direction="outbound"),
+            CallAnswered(call=f"out-{n}", at=at + 8, agent="101"),
+            CallEnded(call=f"out-{n}", at=at + 48, by="agent"),
+        ])  # fmt: skip
+    log.calls(list(talked("lost", clock("08:00:00")))[:-1])
+    log.calls(talked("before", clock("23:59:00", "2026-11-19"), talk=300))
+    fired = [alert(f"o{n}", f"out-{n}", clock("10:00:30") + 60 * n) for n in range(10)]
+    fired += [alert("l", "lost", clock("08:00:30")), alert("b", "before", clock("00:01:00"))]
+    fired += [alert("i", "in-3", clock("09:03:30"))]
+    log.alerts(fired)
+    for each in fired:
+        log.verdicts(judged(each, "resolved"))
+    taken(store, log.messages)
+    Taking(store, KEY, 60).close_lost(clock("23:59:00"))
+    found = agent(store)
+    assert (found.sums.taken, found.sums.counted) == (25, 1)
+    assert found.verdicts.counted == 13  # told one by one, nothing is left out
+    rate = next(each for each in found.compared if each.name == "alerts")
+    assert rate.own == pytest.approx(4)
+
+
 def test_a_transferred_call_is_both_agents(store: Store) -> None:
     filled(store)
     for who, talk in (("102", 20), ("103", 20)):
@@ -458,13 +488,13 @@ def test_an_agent_is_compared_with_the_team_where_it_is_large_enough(store: Stor
 
 def test_only_who_lies_clearly_above_is_told() -> None:
     crowd = {str(200 + n): (10, 1000) for n in range(20)}
-    *_, looked_at = found = figures._above(crowd | {"101": (40, 1000), "102": (15, 1000), "103": (0, 5)})
+    *_, looked_at = found = figures.above(crowd | {"101": (40, 1000), "102": (15, 1000), "103": (0, 5)})
     assert [e.name for e in found[1]] == ["101"]
     assert looked_at == 22
     rare = {str(200 + n): (0, 2000) for n in range(50)}
-    assert figures._above(rare | {"101": (FAIR_HITS - 1, 2000)})[1] == ()  # few hits prove nothing
-    assert [e.name for e in figures._above(rare | {"101": (FAIR_HITS, 2000)})[1]] == ["101"]
-    assert figures._above({str(n): (20 * n, 1000) for n in range(FAIR_AGENTS - 1)})[1] == ()
+    assert figures.above(rare | {"101": (FAIR_HITS - 1, 2000)})[1] == ()  # few hits prove nothing
+    assert [e.name for e in figures.above(rare | {"101": (FAIR_HITS, 2000)})[1]] == ["101"]
+    assert figures.above({str(n): (20 * n, 1000) for n in range(FAIR_AGENTS - 1)})[1] == ()
 
 
 def test_how_likely_so_many_are() -> None:
@@ -573,13 +603,41 @@ def test_a_manager_reads_the_day_in_chinese_or_english(store: Store, archived: S
     assert run("figures", "agent", "Ana Lopez", "--day", "2026-11-20", **given).out.startswith("Ana Lopez")
     assert run("figures", "rule", "冷场", "--day", "2026-11-20", **given).out.startswith("冷场（dead-air）")
     with store.reading() as connection:
-        noted = [(row.what, row.of) for row in connection.execute(select(reads).order_by(reads.c.at))]
+        noted = [(row.what, fields_of(row.of)) for row in connection.execute(select(reads).order_by(reads.c.at))]
     assert noted == [
-        ("figures", "floor 2026-11-20"),
-        ("figures", "floor 2026-11-20"),
-        ("figures", "agent Ana Lopez 2026-11-20"),
-        ("figures", "rule 冷场 2026-11-20"),
+        ("figures", {"days": "2026-11-20"}),
+        ("figures", {"days": "2026-11-20"}),  # of an agent the number, whatever was typed: who asks for it finds this
+        ("figures", {"agent": "101", "agent_name": "Ana Lopez", "days": "2026-11-20"}),
+        ("figures", {"rule": "dead-air", "rule_title": "冷场", "days": "2026-11-20"}),
     ]
+
+
+@pytest.mark.parametrize("kind", ["agent", "rule"])
+def test_a_number_that_is_typed_for_nobody_is_not_noted(store: Store, archived: Settings, run: Run, kind: str) -> None:
+    done = run("figures", kind, "13800138000", "--day", "2026-11-20", **asking(filled(store), archived))
+    assert (done.code, done.out) == (2, "")
+    with store.reading() as connection:
+        assert connection.execute(select(reads)).all() == []
+
+
+def test_a_page_of_days_that_are_not_over_says_so(store: Store) -> None:
+    filled(store)
+    noon = clock("12:00:00", "2026-11-21")
+    month = figures.month("2026-11")
+    for made in (rule_report(rule(store, span=month), {}, noon, ZONE), floor_report(floor(store, month), noon, ZONE)):
+        report = timely(made, month, date(2026, 11, 19))
+        page = figures_page.render(report)
+        assert "统计期还没有结束，数字截至 11月21日 12:00，还会变。" in page
+        rows = {row[0]: row[1:] for row in table(report, "days").rows}
+        assert set(rows["2026-11-18"]) == {None} == set(rows["2026-11-22"])
+        assert None not in rows["2026-11-19"][:2]
+        assert len(rows) == 30
+        csv_ = as_csv(report, table(report, "days"), english=False).decode("utf-8-sig")
+        assert re.search("^2026-11-18,+\r$", csv_, re.MULTILINE)
+    today = figures.day("2026-11-21")
+    (said,) = unfinished(floor_report(floor(store, today), noon, ZONE), today)
+    assert said.zh == "这一天还没有过完，数字截至 12:00，还会变。"
+    assert unfinished(floor_report(floor(store), noon, ZONE), DAY) == ()
 
 
 def test_no_sentence_has_chinese_beside_latin_punctuation(store: Store) -> None:
@@ -623,8 +681,8 @@ def test_a_name_that_is_a_formula_is_a_text_in_the_spreadsheet(store: Store) -> 
     [
         (("agent", "1011", "--day", "2026-11-20"), 2, "归档里没有坐席 1011：是不是 101？"),
         (("rule", "dead-ari", "--day", "2026-11-20", "--english"), 2, "did you mean dead-air?"),
-        (("agent", "101", "--day", "2026-11-10"), 1, "2026-11-10（周二）Ana Lopez没有电话；归档中有 2026-11-19 至"),
-        (("floor", "--month", "2026-10"), 1, "2026 年 10 月没有电话"),
+        (("agent", "101", "--day", "2026-11-10"), 1, "2026-11-10（周二）Ana Lopez没有通话；归档中有 2026-11-19 至"),
+        (("floor", "--month", "2026-10"), 1, "2026 年 10 月没有通话"),
         (("floor", "--month", "2026-13"), 2, "not a month: '2026-13' (write 2026-11)"),
         (("floor", "--day", "2026-11-20", "--month", "2026-11"), 2, "give one of --day, --days and --month"),
         (("floor", "--day", "2026-11-20", "--table", "nope"), 2, "there is no table nope here: figures, times"),
@@ -652,12 +710,13 @@ def test_a_page_is_written_where_it_is_asked_for(store: Store, archived: Setting
     done = run("figures", "floor", "--day", "2026-11-20", "--html", "floor.html", **given)
     assert (done.code, done.out, done.err) == (0, "", "floor.html\n")
     assert "10 秒接通率 50%（3/6）" in Path("floor.html").read_text("utf-8")
-    assert run("figures", "floor", "--day", "2026-11-20", "--html", "no/floor.html", **given).code == 1
+    refused = run("figures", "floor", "--day", "2026-11-20", "--html", "no/floor.html", **given)
+    assert (refused.code, refused.err) == (1, "no/floor.html: there is no folder no (make it first)\n")
 
 
 def test_an_empty_archive_says_who_fills_it(store: Store, archived: Settings, run: Run) -> None:
     done = run("figures", "floor", "--month", "2026-10", **asking(store, archived))
-    assert (done.code, "归档里还没有电话" in done.err) == (1, True)
+    assert (done.code, "归档里还没有通话" in done.err) == (1, True)
 
 
 # ------------------------------------------------------------------------------------------------------- paper

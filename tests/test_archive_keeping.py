@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from pydantic import SecretStr
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from streams.archive import days as parquet
 from streams.archive import forget, keeping, past, quoted
@@ -29,6 +30,7 @@ from tests.forgetting_tools import (
     DAY_S,
     NOW,
     call,
+    damage,
     everything,
     filled,
     fired,
@@ -443,3 +445,61 @@ def test_judgement_keeps_all_but_its_text(store: Store, archived: Settings) -> N
         was, now = (verdicts.parse(row[-1]) for row in (before[each[0]], each))
         assert isinstance(was, Judgement)
         assert now == (replace(was, text="") if was.call == OLD else was)
+
+
+def test_what_cannot_be_read_goes_when_it_is_due_and_stops_nothing(
+    archived: Settings, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A damaged record, alert and comment on the oldest day; the next day's words go all the same."""
+    three(store)
+    filled(store, [("later-old", AT[OLD] + 600, "13900000000", "石榴花开满院子")])
+    damage(store, OLD)
+    with store.writing() as connection:
+        connection.execute(update(alerts).where(alerts.c.id == f"q-{OLD}").values(changes=b"xx"))
+        connection.execute(update(judgements).where(judgements.c.id == f"q-{OLD}-2").values(judgement=b"xx"))
+    kept(store, archived, NOW)
+    text = readable(store)
+    assert SECRET[OLD] not in text
+    assert "石榴花开满院子" not in text
+    assert SECRET[YOUNG] in text
+    assert found_by(store, SECRET[YOUNG][:4]) == [YOUNG]
+    with store.reading() as connection:
+        assert connection.scalar(select(alerts.c.says).where(alerts.c.id == f"q-{OLD}")) == "禁语"
+        assert not list(connection.scalars(select(judgements.c.id).where(judgements.c.id == f"q-{OLD}-2")))
+    written(store, archived)
+    assert SECRET[OLD] not in in_parquet(archived.archive_folder)
+    assert f"of {store.day_of(AT[OLD])}: a piece of its record cannot be read" in caplog.text
+    assert OLD not in caplog.text
+    assert kept(store, archived, NOW) == keeping.Kept()
+
+
+def test_a_call_without_an_end_that_cannot_be_read_is_lost_and_the_others_are_as_they_are(
+    archived: Settings, store: Store
+) -> None:
+    three(store)
+    filled(store, [("later-old", AT[OLD] + 600, "13900000000", "石榴花开满院子")])
+    with store.writing() as connection:
+        connection.execute(update(calls).where(calls.c.id.in_([OLD, "later-old"])).values(state="up"))
+    damage(store, OLD)
+    kept(store, archived, NOW)
+    with store.reading() as connection:
+        states = {row.id: row.state for row in connection.execute(select(calls.c.id, calls.c.state))}
+    assert (states[OLD], states["later-old"]) == ("lost", "ended")
+    assert SECRET[OLD] not in readable(store)
+    assert "石榴花开满院子" not in readable(store)
+
+
+def test_old_files_of_days_that_the_store_does_not_know_go_and_young_ones_stay(
+    archived: Settings, store: Store
+) -> None:
+    """The file of the store was lost and made anew; what Kafka has no more cannot be written again."""
+    three(store)
+    written(store, archived)
+    own, young = archived.archive_folder / "lines", store.day_of(NOW - 80 * DAY_S)
+    for day in (store.day_of(NOW - 200 * DAY_S), young):
+        shutil.copy(own / f"{store.day_of(AT[YOUNG])}.parquet", own / f"{day}.parquet")
+    (own / "notes.parquet").write_bytes(b"mine")
+    kept(store, archived, NOW)
+    assert {file.stem for file in own.glob("*.parquet")} >= {young, store.day_of(AT[YOUNG]), "notes"}
+    assert not (own / f"{store.day_of(NOW - 200 * DAY_S)}.parquet").exists()
+    assert kept(store, archived, NOW) == keeping.Kept()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +16,7 @@ from sqlalchemy import MetaData, func, insert, inspect, select, text
 
 from streams.archive import migrations, schema
 from streams.archive.facts import Line
+from streams.archive.migrations import grams_0002
 from streams.archive.search import Query, Said, find
 from streams.archive.store import DownError, Store, StoreError
 from streams.settings import Settings
@@ -154,3 +158,18 @@ def test_a_store_of_a_newer_version_is_left_alone(old: Store) -> None:
         migrations.upgrade(old)
     with pytest.raises(StoreError, match="newer version"):
         migrations.check(old)
+
+
+def test_what_an_earlier_revision_did_is_frozen() -> None:
+    """The program of today may change; a store of then must become what the revisions after it expect."""
+    said = [
+        grams_0002.Line("agent", "您好,请问有什么可以帮您?幺二三一五"),
+        grams_0002.Line("customer", "我要投诉,绿色通道没人接 VIP12"),
+    ]
+    made = grams_0002.packed(grams_0002.of(said))
+    assert hashlib.sha256(made).hexdigest()[:32] == "06ec695cbf40dbaf552352fb27b32c06"
+    folder = Path(migrations.__file__).parent
+    for file in (*folder.glob("versions/*.py"), *folder.glob("*_0*.py")):
+        names = {node.module for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.ImportFrom)}
+        ours = {name for name in names if name and name.startswith("streams")}
+        assert ours <= {"streams.archive.migrations"}, file.name

@@ -594,7 +594,7 @@ def test_found_calls_are_told_with_the_words_marked_and_the_read_is_noted(asked:
     done = asked("find", "投诉", "--by", "customer", "--queue", "hotline", "--limit", "2")
     assert done.code == 0
     assert done.out.count("客户\uff1a我要【投诉】") == 2
-    assert "已显示 2 通电话" in done.err
+    assert "已显示通话 2 通" in done.err
     assert "--after " in done.err
     with varied.reading() as connection:
         (entry,) = connection.execute(select(reads.c.what, reads.c.of)).all()
@@ -606,6 +606,17 @@ def test_found_calls_are_told_with_the_words_marked_and_the_read_is_noted(asked:
     names = [msgspec.json.decode(each)["call"] for each in more.out.splitlines()]
     assert names == expected(lambda no: no % 3 == 0, lambda no: CALLS[no]["state"] != "up")[2:]
     assert "共找到" in more.err
+
+
+def test_a_rule_is_named_by_its_title_too(asked: Any) -> None:
+    fired = next(each for own in ALERTS.values() for each in own)
+    by_id = asked("find", "--rule", fired["rule"], "--format", "ndjson")
+    assert by_id.out
+    assert asked("find", "--rule", fired["title"], "--format", "ndjson").out == by_id.out
+    for title in ("客户保持等待过久", "greeting-missing", "No proper greeting"):  # of the book; never fired here
+        done = asked("find", "--rule", title)
+        assert (done.code, done.out) == (0, ""), title
+        assert "没有找到" in done.err
 
 
 def test_nothing_found_is_said_with_what_was_asked(asked: Any) -> None:
@@ -624,6 +635,7 @@ def test_nothing_found_is_said_with_what_was_asked(asked: Any) -> None:
         (("--day", "2026-13-01"), "is no day"),
         (("--from", "gestern"), "--from 'gestern' is no time"),
         (("--rule", "hol"), "did you mean hold?"),
+        (("--rule", "hol"), "`sansheng rules list`"),
         (("--limit", "0"), "limit 0"),
         (("--limit", "-3"), "limit -3"),
         (("--from", "2026-11-21", "--until", "2026-11-20 12:00"), "ends before"),

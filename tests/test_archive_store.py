@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, insert, select
+from sqlalchemy.exc import OperationalError
 
 from streams.archive import migrations
 from streams.archive import store as stores
+from streams.archive.alone import Alone
 from streams.archive.schema import calls, reads
 from streams.archive.store import ConflictError, DownError, RefusedError, Store, StoreError
+from streams.archive.taking import TakenOverError
 from streams.settings import ArchiveSettings, Settings
 from tests.postgres import Postgres
 
@@ -154,9 +162,43 @@ def test_a_server_that_is_not_there_or_has_no_such_database_is_told_without_its_
         pass
     assert down.value.brief == "not reached"
     assert "geheim" not in str(down.value)
-    missing = Store(of(database.url("nowhere"), tmp_path))
+    # a name that is also what some trouble is called
+    missing = Store(of(database.url("the-lock-timeout-is-full"), tmp_path))
     with pytest.raises(DownError, match="is not there as it should be"), missing.reading():
         pass
+
+
+@pytest.mark.parametrize(
+    ("url", "where"),
+    [
+        ("postgresql://li:geheim@db.site:5433/calls", "postgresql://db.site:5433/calls"),
+        ("postgresql://db.site/calls?user=li&password=geheim", "postgresql://db.site/calls"),
+        ("postgresql:///calls?host=/run/pg&port=5433&password=geheim", "postgresql:///run/pg:5433/calls"),
+        ("postgresql://?host=a&host=b&dbname=calls&sslpassword=geheim", "postgresql://a,b/calls"),
+    ],
+)
+def test_where_a_store_is_is_told_without_who_we_are_there(tmp_path: Path, url: str, where: str) -> None:
+    assert Store(of(url, tmp_path)).where == where
+
+
+def test_troubles_are_known_by_their_codes_and_not_by_names_in_the_text(tmp_path: Path, database: Postgres) -> None:
+    store = Store(of("postgresql://full@locked.invalid:9/readonly", tmp_path))
+    with pytest.raises(DownError, match="cannot be reached: start PostgreSQL") as down, store.reading():
+        pass
+    assert down.value.brief == "not reached"
+    made = Store(of(database.new(), tmp_path))
+    for statement, brief in (
+        ('SELECT * FROM "is full"', "without tables"),
+        ('SELECT "locked" FROM pg_class', "without tables"),
+        ("SET TRANSACTION READ ONLY; CREATE TABLE connection (a int)", "not writable"),
+        ("DO $$ BEGIN RAISE 'locked' USING ERRCODE = '53100'; END $$", "full"),
+        ("DO $$ BEGIN RAISE 'it is full' USING ERRCODE = '57P01'; END $$", "not reached"),
+        ("DO $$ BEGIN RAISE 'it is full' USING ERRCODE = 'P0001'; END $$", "in trouble"),
+    ):
+        with pytest.raises(DownError) as down, made.reading() as connection:
+            connection.exec_driver_sql(statement)
+        assert down.value.brief == brief, statement
+    made.close()
 
 
 def test_the_same_revision_is_reached_from_every_earlier_one(archived: Settings) -> None:
@@ -165,3 +207,92 @@ def test_the_same_revision_is_reached_from_every_earlier_one(archived: Settings)
     assert migrations.upgrade(store) == "0001"
     assert migrations.upgrade(store) == migrations.revision(store) == migrations.head()
     store.close()
+
+
+def test_a_host_that_nobody_knows_is_told_with_the_mend(tmp_path: Path) -> None:
+    store = Store(of("postgresql://li:geheim@nohost.invalid/calls", tmp_path))
+    with (
+        pytest.raises(DownError, match="cannot be reached: start PostgreSQL") as down,
+        store.reading(),
+    ):
+        pass
+    assert down.value.brief == "not reached"
+
+
+@pytest.mark.parametrize("name", ["SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR_WRITE"])
+def test_a_disk_that_is_mounted_read_only_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Planted: what the system says of the disk, and what SQLite makes of that."""
+    store, of_disk = Store(of("", tmp_path)), os.statvfs(tmp_path)
+    migrations.upgrade(store)
+
+    def refused() -> DownError:
+        with pytest.raises(DownError) as down, store.told():
+            cause = sqlite3.OperationalError("unable to open database file")
+            cause.sqlite_errorname = name  # type: ignore[misc]
+            raise OperationalError("SELECT 1", {}, cause)
+        return down.value
+
+    assert "mend its" not in str(refused()).partition("mend its path, its owner")[2]
+    flags = SimpleNamespace(f_flag=os.ST_RDONLY, f_bavail=of_disk.f_bavail, f_frsize=of_disk.f_frsize)
+    monkeypatch.setattr(stores.os, "statvfs", lambda _: flags)
+    assert "is mounted read-only: mount it writable" in str(refused())
+    assert refused().brief == "not writable"
+
+
+# ------------------------------------------------------------------------------------------ one archivist
+
+
+@pytest.fixture
+def twice(archived: Settings) -> Iterator[tuple[Alone, Alone]]:
+    both = [Store(archived) for _ in range(2)]
+    locks = [Alone(each) for each in both]
+    yield locks[0], locks[1]
+    for lock, store in zip(locks, both, strict=True):
+        lock.release()
+        store.close()
+
+
+def test_of_two_archivists_the_newcomer_is_told_at_once_what_to_do(twice: tuple[Alone, Alone]) -> None:
+    first, second = twice
+    first.hold()
+    with pytest.raises(TakenOverError, match="run one on each store; end the other one, or give this one a store"):
+        second.hold()
+    first.look()
+    first.release()
+    second.hold()
+    with pytest.raises(TakenOverError):
+        first.look()
+
+
+def test_a_lock_that_was_lost_with_its_server_or_its_disk_is_taken_again(
+    twice: tuple[Alone, Alone], archived: Settings
+) -> None:
+    first, second = twice
+    first.hold()
+    store = Store(archived)
+    if store.file:
+        store.file.with_name(f"{store.file.name}.lock").unlink()
+    else:
+        with store.reading() as connection:
+            others = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+            connection.exec_driver_sql(others)
+    store.close()
+    first.look()
+    with pytest.raises(TakenOverError):
+        second.hold()
+
+
+def test_a_death_frees_the_lock(archived: Settings, twice: tuple[Alone, Alone]) -> None:
+    code = (
+        "import sys, time; from streams.archive.alone import Alone; from streams.archive.store import Store\n"
+        "from streams.settings import read_settings\n"
+        "lock = Alone(Store(read_settings())); lock.hold(); print('held', flush=True); time.sleep(60)"
+    )
+    environment = os.environ | archived.as_environment()
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment) as other:
+        assert other.stdout
+        assert other.stdout.readline().strip() == "held"
+        with pytest.raises(TakenOverError):
+            twice[0].hold()
+        other.kill()
+    twice[0].hold()

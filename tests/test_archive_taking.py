@@ -13,8 +13,9 @@ from sqlalchemy import Row, Table, delete, func, select
 
 from streams import alerts as alerting
 from streams import audit
-from streams.alerts import AlertChange, Clause, alert_id
-from streams.archive import past
+from streams.alerts import AlertChange, Clause, Wording, alert_id
+from streams.archive import past, personal, search
+from streams.archive.forget import MARKER
 from streams.archive.schema import (
     alerts,
     calls,
@@ -40,12 +41,16 @@ from streams.events import (
     CallTransferred,
     CallTransferring,
     Event,
+    Evidence,
+    Spotted,
     Transcript,
+    TransferFailed,
+    Word,
     render,
 )
 from streams.replay import read_record
 from streams.settings import Settings
-from streams.verdicts import Judgement
+from streams.verdicts import Judgement, Snooze
 from tests.archive_tools import CLUSTER, KEY, Log, taken
 from tests.archivist_tools import whole
 
@@ -303,12 +308,12 @@ def test_who_read_what_is_kept_whatever_the_walls_clock_says(store: Store) -> No
 
 
 def test_a_number_is_masked_even_where_somebody_else_has_given_its_key(store: Store) -> None:
-    offered = replace(plain()[0], extra={"customer_key": "k1"})
+    offered = replace(plain()[0], extra={"customer_key": "0123456789abcdef"})
     taken(store, Log().calls([offered]).messages)
     with store.reading() as connection:
         [found] = past.record(connection, CALL)
     assert isinstance(found, CallOffered)
-    assert (found.caller, found.extra["customer_key"]) == ("138****5678", "k1")
+    assert (found.caller, found.extra["customer_key"]) == ("138****5678", "0123456789abcdef")
 
 
 def test_nothing_comes_back_of_a_call_that_was_forgotten(store: Store) -> None:
@@ -349,3 +354,167 @@ def test_a_transfer_that_is_told_twice_is_one(store: Store) -> None:
     taken(store, Log().calls(events).messages)
     with store.reading() as connection:
         assert connection.execute(select(calls.c.transfers, calls.c.transfer_s)).one() == (2, 20.0)
+
+
+NUMBER = "13812345678"
+
+
+def test_no_number_is_stored_whoever_sent_it_and_wherever_it_stands(store: Store) -> None:
+    """In every free field of every message, at any depth."""
+    said = f"\u6211\u7684\u7535\u8bdd{NUMBER}"
+    stars = "\u6211\u7684\u7535\u8bdd\u662f***********"
+    heard_whole = (Word(text=NUMBER, start=T + 7, end=T + 8, sound="yao1 san1 ba1"),)
+    heard_parts = tuple(Word(text=part, start=T + 7, end=T + 8, sound="x") for part in ("138", "1234", "5678"))
+    deep = {"seen": [{"by": [NUMBER, {NUMBER: int(NUMBER)}]}], "callerid_name": f"\u5f20 {NUMBER}"}
+    words_ = {"role": "customer", "start": T + 7, "end": T + 8}
+    log = Log().calls(
+        [
+            CallOffered(call=CALL, at=T, caller=NUMBER, queue="vip", extra={"customer_key": NUMBER, **deep}),
+            AgentRinging(call=CALL, at=T + 1, agent="101", agent_name=f"\u674e {NUMBER}"),
+            CallAnswered(call=CALL, at=T + 2, agent="101", agent_name=f"\u674e {NUMBER}", extra=deep),
+            TransferFailed(call=CALL, at=T + 3, reason=NUMBER),
+            Spotted(call=CALL, at=T + 8, text=said, **words_),
+            Transcript(call=CALL, at=T + 8, text=stars, final=True, words=heard_whole, extra=deep, **words_),
+            Transcript(call=CALL, at=T + 9, text=stars, final=True, words=heard_parts, **words_),
+            CallEnded(call=CALL, at=T + 12, by="customer", cause=f"to {NUMBER}"),
+        ]
+    )
+    shown = (Evidence(role="customer", text=said, start=T, end=T, match=NUMBER, meant=NUMBER),)
+    log.alerts([replace(change("opened", T), says=said, en=Wording("t", said), evidence=shown, agent_name=NUMBER)])
+    log.verdicts([replace(judgement(1, "commented", T), text=said)])
+    log.verdicts([Snooze(id="s", rule="pace", queue="", until=T + 9, by="li", by_name="L", at=T, text=said)])
+    [took] = taken(store, log.messages)
+    assert took.unreadable == {}
+    told = repr(whole(store))
+    assert NUMBER not in told
+    assert "yao1 san1" not in told
+    assert "5678" not in told.replace("138****5678", "")
+    made = personal.kept(CallOffered(call=CALL, at=T, caller=NUMBER), KEY)
+    assert isinstance(made, CallOffered)
+    assert one(store).caller_key == made.extra["customer_key"], "who asks to be forgotten is found by this"
+
+
+@pytest.mark.parametrize("given", ["k1", NUMBER, "0123456789ABCDEF", "0123456789abcdef0", "138****5678"])
+def test_a_key_that_is_none_is_made_anew(given: str) -> None:
+    number = CallOffered(call=CALL, at=T, caller=NUMBER, extra={"customer_key": given})
+    [mine, plain_] = [personal.kept(e, KEY) for e in (number, replace(number, extra={}))]
+    assert mine == plain_
+    hidden = personal.kept(replace(number, caller="138****5678"), KEY)
+    assert isinstance(hidden, CallOffered)
+    assert len(key := hidden.extra["customer_key"]) == 16
+    assert key != given
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-11-20 12:40", "1795140000.77", "8a2b6f0e-1234-5678-9012-1234567890ab", "VIP12", "12315", "138****5678"],
+)
+def test_what_is_no_telephone_number_stays(text: str) -> None:
+    assert personal.without_numbers(text) == text
+    assert personal.without_numbers(f"{text}, {NUMBER}") == f"{text}, 138****78"
+
+
+def test_words_that_a_late_watermark_takes_back_are_not_found_any_more(store: Store) -> None:
+    guess = replace(heard("\u6211\u8981\u6295\u8bc9", T + 20), final=False, through=None)
+    offered, rings, answered, _, ended = plain()
+    log = Log().calls([offered, rings, answered, guess, ended])
+    taken(store, log.messages)
+    asked = search.Query(said=(search.Said("\u6295\u8bc9"),))
+    assert [hit.call for hit in search.find(store, asked).hits] == [CALL]
+    before = changed(store)
+    taken(store, log.calls([replace(heard("", T + 31), start=T + 19, through=T + 25)]).messages[5:])
+    assert search.find(store, asked).hits == ()
+    assert numbers(store, words) == [0]
+    assert changed(store) != before
+
+
+def test_what_comes_late_of_a_lost_call_does_not_bring_it_back(store: Store) -> None:
+    log = Log().calls(plain()[:3])
+    taken(store, log.messages)
+    assert Taking(store, KEY, 60).close_lost(T + 5 * 3600) == 1
+    taken(store, log.calls([heard("\u5582", T + 8)], late_s=5 * 3600).messages[3:])
+    assert one(store).state == "lost"
+    with store.reading() as connection:
+        assert [line.text for line in past.lines(connection, CALL)] == ["\u5582"]
+    taken(store, log.calls([heard("\u5582", T + 6 * 3600)]).messages[4:])
+    assert one(store).state == "up", "it goes on now"
+
+
+def test_a_record_that_cannot_be_read_keeps_no_other_call_open(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    log = Log().calls(plain("bad")[:3]).calls(plain("good")[:3])
+    taken(store, log.messages)
+    with store.writing() as connection:
+        of_bad = select(calls.c.no).where(calls.c.id == "bad").scalar_subquery()
+        connection.execute(records.update().where(records.c.call_no == of_bad).values(lines=b"xx"))
+    taking = Taking(store, KEY, 60)
+    assert taking.close_lost(T + 9e4) == 2
+    assert (one(store, "bad").state, one(store, "good").state, one(store, "good").agent) == ("lost", "lost", "8001")
+    assert "cannot be read (error)" in caplog.text
+    assert taking.close_lost(T + 9e4) == 0
+
+
+def test_a_name_that_no_index_takes_is_cut(store: Store) -> None:
+    offered, rings, answered, said, ended = plain()
+    long = "".join(chr(0x4E00 + n * 7 % 20_000) for n in range(3000))
+    named = replace(answered, agent_name=long)
+    odd = CallTransferring(call=CALL, at=T + 21, agent="x" * 300, to="102")
+    [took] = taken(store, Log().calls([offered, rings, named, said, odd, ended]).messages)
+    assert took.unreadable == {"calls": 1}
+    with store.reading() as connection:
+        assert connection.scalar(select(parts.c.name)) == long[:256]
+
+
+# ------------------------------------------------------------------------------------------- other logs
+
+
+def facts_of(store: Store) -> tuple[Any, ...]:
+    with store.reading() as connection:
+        record = [replace(event, seq=None, logged_at=None) for event in past.record(connection, CALL)]
+    return tuple(one(store)), record
+
+
+def test_a_mirrored_log_doubles_nothing(store: Store) -> None:
+    """The same messages out of another cluster, at other offsets and logged a little later."""
+    log = Log().calls(plain())
+    taken(store, log.messages)
+    before = facts_of(store)
+    taking = Taking(store, KEY, 60)
+    for more, late_s in ((1000, 1.5), (0, 2.5)):
+        mirrored = [m._replace(offset=m.offset + more, logged_at=m.logged_at + late_s) for m in log.messages]
+        taking.take(f"other-{more}", mirrored, {}, {(m.topic, m.partition): m.offset + 1 for m in mirrored})
+        assert facts_of(store) == before
+
+
+@pytest.mark.parametrize("first", [0, 1000])
+@pytest.mark.parametrize("batch", [1, 1000])
+def test_a_call_that_spans_a_topic_made_anew_is_in_order(store: Store, first: int, batch: int) -> None:
+    """Its second half has lower offsets, or the same as its first."""
+    log = Log().calls(plain())
+    messages = [m._replace(offset=m.offset + first) for m in log.messages[:2]]
+    messages += [m._replace(offset=m.offset - 2, partition=9) for m in log.messages[2:]]
+    taking, was = Taking(store, KEY, 60), {}
+    for half in (messages[:2], messages[2:]):
+        for at in range(0, len(half), batch):
+            now = was | {(m.topic, m.partition): m.offset + 1 for m in half[at : at + batch]}
+            taking.take(CLUSTER, half[at : at + batch], was, now)
+            was = now
+    found = one(store)
+    assert (found.answered_at, found.agent, found.talk_s, found.state) == (T + 5, "8001", 25, "ended")
+    with store.reading() as connection:
+        record = past.record(connection, CALL)
+    assert [event.at for event in record] == [event.at for event in plain()]
+    assert [event.seq for event in record] == sorted({event.seq for event in record})  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize("of", [CALL, f'{{"call":"{CALL}"}}', f'{{"calls":["c-9","{CALL}"]}}', f"agent {CALL} x"])
+def test_who_read_a_call_is_told_no_more_of_it_once_it_was_forgotten(store: Store, of: str) -> None:
+    with store.writing() as connection:
+        connection.execute(forgotten.insert().values(call=CALL, at=T))
+    log = Log()
+    for n, each in enumerate((of, of.replace(CALL, "c-2"))):
+        seen = audit.Audit(by="li", role="manager", what="call", id=each, at=T + n)
+        log.add("audit", b"li", audit.render(seen), T + n)
+    taken(store, log.messages)
+    with store.reading() as connection:
+        found = list(connection.scalars(select(reads.c.of).order_by(reads.c.at)))
+    assert found == [MARKER, of.replace(CALL, "c-2")]

@@ -10,8 +10,10 @@ import os
 import random
 import resource
 import signal
+import socket
 import sqlite3
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,11 +27,13 @@ from sqlalchemy import delete, select, text, update
 from streams import heartbeat
 from streams.archive import archivist, archivist_store, migrations, taking
 from streams.archive import store as stores
+from streams.archive.archivist_store import Pen
 from streams.archive.facts import Facts
 from streams.archive.schema import calls, forgotten, progress, reads
 from streams.archive.store import DownError, Store
 from streams.archive.taking import Taking, Took, Writer
 from streams.events import AnyEvent
+from streams.metrics import Metrics
 from streams.settings import ArchiveSettings, MetricsSettings, Settings
 from streams.shell.kafka import EmbeddedKafka
 from streams.shell.running import UnreadyError
@@ -249,7 +253,7 @@ async def test_a_full_disk_and_one_that_cannot_be_written_are_waited_for(
         await until(lambda: position(store) == len(sent))
         await says(floor, "")
         await asyncio.to_thread(mounted, small_disk, "remount,ro")
-        await says(floor, "store not to be opened")
+        await says(floor, "store not writable")
         await asyncio.to_thread(mounted, small_disk, "remount,rw")
         await says(floor, "")
         kept = await in_one_go(floor, empty(settings, f"sqlite:///{tmp_path}/other.db"))
@@ -445,6 +449,86 @@ async def test_of_two_archivists_on_one_store_one_stops_and_says_why(
             await asyncio.to_thread(each.join)
         kept = await in_one_go(floor, other)
     must_be(store, kept)
+
+
+async def test_the_newcomer_ends_at_once_and_before_it_asks_for_the_port(
+    settings: Settings, store: Store, tmp_path: Path
+) -> None:
+    """Both are given the same metrics port, whose own message would send the operator astray."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shared = settings.model_copy(update={"metrics": MetricsSettings(archive=port)})
+    log = tmp_path / "archivist.log"
+    async with Floor(settings):
+        first = begun(shared, log)
+        await until(lambda: position_rows(store))
+        with pytest.raises(UnreadyError, match=r"another archivist writes into .* run one on each store"):
+            await asyncio.wait_for(archivist.run(shared), 10)
+        assert first.is_alive()
+        first.kill()
+        await asyncio.to_thread(first.join)
+        async with archiving(settings) as task:  # its death has freed it
+            await asyncio.sleep(2)
+            assert not task.done()
+
+
+def position_rows(store: Store) -> int:
+    with store.reading() as connection:
+        return len(connection.execute(select(progress)).all())
+
+
+async def test_it_ends_within_seconds_while_postgres_hangs(kafka: str, prefix: str, tmp_path: Path) -> None:
+    with postgres() as server:
+        settings = in_file(tmp_path, kafka, prefix, server.new())
+        store = empty(settings, settings.archive_url)
+        async with Floor(settings) as floor:
+            process = begun(settings, tmp_path / "archivist.log")
+            await until(lambda: position_rows(store))
+            with store.reading() as connection:
+                others = "datname = current_database() AND pid != pg_backend_pid()"
+                frozen = list(connection.scalars(text(f"SELECT pid FROM pg_stat_activity WHERE {others}")))  # noqa: S608
+            assert frozen
+            for pid in frozen:
+                os.kill(pid, signal.SIGSTOP)
+            try:
+                await floor.put(traffic(tmp_path, 5))
+                await asyncio.sleep(3)
+                process.terminate()
+                await asyncio.to_thread(process.join, 12)
+                assert process.exitcode == 0
+            finally:
+                for pid in frozen:
+                    os.kill(pid, signal.SIGCONT)
+        store.close()
+
+
+async def test_only_a_store_that_is_written_is_said_not_to_answer(
+    archived: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chore takes its time, and so does a migration; a batch does not."""
+    monkeypatch.setattr(archivist_store, "SILENT_S", 0.1)
+    pen = Pen(archived, b"", Metrics("archive"))
+    try:
+        chore = asyncio.create_task(pen.aside(lambda: time.sleep(0.6)))
+        await asyncio.sleep(0.3)
+        assert pen.why_not == ""
+        await chore
+        monkeypatch.setattr(pen._taking, "offsets", lambda _: time.sleep(0.6) or {})
+        asked = asyncio.create_task(pen.offsets("c"))
+        await asyncio.sleep(0.3)
+        assert pen.why_not == "store does not answer"
+        await asked
+        assert pen.why_not == ""
+        monkeypatch.setattr(migrations, "revision", lambda _: "0001")
+        monkeypatch.setattr(migrations, "upgrade", lambda _: time.sleep(0.6) or "0001")
+        opened = asyncio.create_task(pen.open())
+        await asyncio.sleep(0.3)
+        assert (pen.why_not, pen.is_migrating, pen.but) == ("", True, "the store is brought up to this version")
+        await opened
+        assert (pen.is_migrating, pen.but) == (False, "")
+    finally:
+        pen.close()
 
 
 # ------------------------------------------------------------------------------------------- troubles of the broker

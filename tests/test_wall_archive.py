@@ -508,6 +508,55 @@ async def test_what_was_deleted_on_request_is_said_to_be_so(archived: Settings, 
             assert await ask(browser, "call", "rude-agent") == {"problem": "unknown"}
 
 
+async def heard(browser: Browser, call: str) -> Json:
+    """The first message to whoever follows it."""
+    await browser.say(type="follow", call=call)
+    return await browser.next("lines")
+
+
+async def test_what_was_deleted_on_request_is_not_shown_from_the_topics_either(
+    archived: Settings, store: Store
+) -> None:
+    floor, keep = bygone(store)
+    tell(floor, spoken("rude-agent"), time.time() - 60)
+    tell(floor, spoken("rude-agent"), time.time() - 120, "before")
+    keep()
+    async with looking(archived) as wall:
+        tell(wall.floor, spoken("rude-agent"), time.time() - 60)
+        tell(wall.floor, spoken("rude-agent"), time.time() - 120, "before")
+        opened = {(c.call, c.rule): c.id for c in wall.floor.changes if c.state == "opened"}
+        alert, earlier = (opened[call, "forbidden-summons"] for call in ("rude-agent", "before"))
+        async with browser_at(wall) as browser:
+            assert (await ask(browser, "call", "before"))["lines"]
+            assert earlier in {card["id"] for card in (await ask(browser, "alert", alert))["earlier"]}
+            assert (await heard(browser, "before"))["lines"]
+        forget.remove(store, archived, forget.of_call(store, "before"), asked="call", by="op", role="operator")
+        noted = len(wall.people.audits)
+        async with browser_at(wall) as browser:
+            assert await ask(browser, "call", "before") == {"problem": "forgotten"}
+            assert await ask(browser, "alert", earlier) == {"problem": "forgotten"}
+            assert (await heard(browser, "before"))["problem"] == "forgotten"
+            assert len(wall.people.audits) == noted  # nothing was shown
+            assert (await ask(browser, "call", "rude-agent"))["lines"]
+            assert earlier not in {card["id"] for card in (await ask(browser, "alert", alert)).get("earlier", [])}
+        async with browser_at(wall, "of-zhou") as browser:
+            assert await ask(browser, "call", "before") == {"problem": "unknown"}
+            assert await ask(browser, "alert", earlier) == {"problem": "forgotten"}
+
+
+async def test_while_the_archive_hangs_a_page_of_the_week_is_made_all_the_same(
+    archived: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookback, "ASIDE_S", 0.1)
+    monkeypatch.setattr(asked_in_threads, "LIMIT_S", 0.5)
+    monkeypatch.setattr(Archive, "_answer", lambda *_: time.sleep(0.7))
+    async with looking(archived) as wall, browser_at(wall) as browser:
+        tell(wall.floor, spoken("rude-agent"), time.time() - 60)
+        for _ in range(3):
+            assert (await ask(browser, "call", "rude-agent"))["lines"]
+        assert (await heard(browser, "rude-agent"))["lines"]
+
+
 # ------------------------------------------------------------------------------------------------ an earlier day
 
 
@@ -600,6 +649,22 @@ async def test_the_filters_are_about_the_call_or_one_of_its_alerts(archived: Set
             ({"longest_s": 60}, ["rude-agent", "before"]),
         ):
             assert ids(await find(browser, **asked)) == wanted, asked
+
+
+async def test_alerts_whose_appeal_is_open_are_found(archived: Settings, store: Store) -> None:
+    floor, keep = bygone(store)
+    tell(floor, spoken("rude-agent"), noon(-9))
+    tell(floor, spoken("rude-agent"), noon(-10), "before")
+    alert = next(c for c in floor.changes if c.call == "before" and c.rule == "forbidden-summons")
+    of = {"alert": alert.id, "call": "before", "rule": alert.rule, "agent": "8026", "queue": "hotline"}
+    floor.verdict(Judgement(id="v1", action="resolved", at=noon(-9), by="li", by_name="李敏", **of))
+    floor.verdict(Judgement(id="v2", action="appealed", at=noon(-8), by="8026", by_name="何静", text="不是我", **of))
+    keep()
+    async with looking(archived) as wall, browser_at(wall, "of-zhou") as browser:
+        found = await find(browser, verdict="appealed")
+        assert ids(found) == ["before"]
+        waits = [one for one in found["calls"][0]["alerts"] if one.get("appealed")]
+        assert [one["id"] for one in waits] == [alert.id]
 
 
 async def test_nobody_finds_what_belongs_to_others(archived: Settings, store: Store) -> None:

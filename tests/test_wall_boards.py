@@ -581,6 +581,20 @@ def test_an_agents_day(wall: Wall) -> None:
     assert wall.call_lines("101", anything)[:2] == before[:2]
 
 
+def test_a_call_begun_before_midnight_is_of_the_day_before() -> None:
+    midnight = midnight_before(NOW, ZONE)
+    wall = Wall(zone=ZONE, linger_s=LINGER_S, now=midnight - 300)
+    talk(wall, midnight - 240, "ended")
+    say(wall, "call.ended", midnight - 200, "ended", by="customer")
+    talk(wall, midnight - 120, "goes on")
+    talk(wall, midnight + 60, "today")
+    wall.collect(midnight + 90)
+    assert [line.id for line in wall.call_lines("101", anything)] == ["goes on", "today"]
+    say(wall, "call.ended", midnight + 100, "goes on", by="customer")
+    wall.collect(midnight + 110)
+    assert [line.id for line in wall.call_lines("101", anything)] == ["today"]
+
+
 def test_an_agents_day_tells_nothing_of_calls_that_others_took(wall: Wall) -> None:
     say(wall, "call.offered", NOW - 20, "rang", queue="售后")
     say(wall, "agent.ringing", NOW - 20, "rang", agent="101", agent_name="王芳")

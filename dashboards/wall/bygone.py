@@ -97,7 +97,15 @@ def call(connection: Connection, call_id: str) -> Kept | None:
 
 def is_forgotten(connection: Connection, of: str) -> bool:
     """Whether that call, or that alert, was deleted on request."""
-    return connection.scalar(select(forgotten.c.call).where(forgotten.c.call == of)) is not None
+    return bool(forgotten_of(connection, (of,)))
+
+
+def forgotten_of(connection: Connection, names: Sequence[str]) -> frozenset[str]:
+    """Those of these calls and alerts that were deleted on request."""
+    found: set[str] = set()
+    for part in chunks(names):
+        found |= set(connection.scalars(select(forgotten.c.call).where(forgotten.c.call.in_(part))))
+    return frozenset(found)
 
 
 def day(connection: Connection, agent: str, since: float, until: float) -> Day:

@@ -51,6 +51,7 @@ class FoundAlert(Struct, frozen=True, omit_defaults=True):
     title: str
     en: str = ""
     finding: Finding = "open"
+    appealed: bool = False
     trial: bool = False
 
 
@@ -96,7 +97,8 @@ def query_of(find: Find, scope: Scope, zone: ZoneInfo, *, show_trial: bool) -> Q
         agent=find.agent or None,
         rule=find.rule or None,
         severity=find.severity or None,
-        finding=find.verdict or None,
+        finding=None if find.verdict == "appealed" else find.verdict or None,
+        appeal="open" if find.verdict == "appealed" else None,
         longer_s=find.shortest_s,
         shorter_s=find.longest_s,
         limit=PAGE,
@@ -140,7 +142,9 @@ def _midnight(day: str, zone: ZoneInfo, after: int = 0) -> float | None:
 
 def _call(hit: search.Hit, scope: Scope, show_trial: bool) -> FoundCall:
     fired = [
-        FoundAlert(each.id, each.severity, each.title, each.title_en, each.finding, each.trial)
+        FoundAlert(
+            each.id, each.severity, each.title, each.title_en, each.finding, each.appeal == "open", trial=each.trial
+        )
         for each in hit.alerts
         if scope.covers_alert(each.agent or None, each.queue) and (show_trial or not each.trial)
     ]

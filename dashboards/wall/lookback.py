@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from dashboards.wall import bygone, finding
 from dashboards.wall.access import Scope
-from dashboards.wall.archive import Archive
+from dashboards.wall.archive import Archive, ArchiveDownError
 from dashboards.wall.bygone import Bygone, Kept, Past
 from dashboards.wall.finding import Found
 from dashboards.wall.pages import AlertPage, CallLine, CallPage, Gone, alert_page, call_page
@@ -37,6 +37,8 @@ BookOf = Callable[[str], Rulebook | None]
 
 #: Whoever asks for too much hears after so long what was found until then, seconds: well within ``archive.LIMIT_S``.
 FIND_S = 2.0
+#: Beside a page of the topics it is asked for so long at most, seconds: the page is made all the same.
+ASIDE_S = 1.0
 _DAY = timedelta(days=1)
 
 
@@ -54,6 +56,20 @@ class Lookback:
     def __init__(self, archive: Archive, zone: ZoneInfo, book: BookOf, clock: Callable[[], float]) -> None:
         """``clock``: Unix seconds."""
         self._archive, self._zone, self._book, self._clock = archive, zone, book, clock
+
+    async def forgotten(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of these calls and alerts that were deleted on request: the topics have them for some days more. None
+        while the archive cannot say so soon.
+        """
+        asked = asyncio.ensure_future(self._forgotten(tuple(dict.fromkeys(names))))
+        done, _ = await asyncio.wait({asked}, timeout=ASIDE_S)  # not cancelled: a store that hangs is to be found out
+        return asked.result() if done else frozenset()
+
+    async def _forgotten(self, names: tuple[str, ...]) -> frozenset[str]:
+        try:
+            return await self._archive.ask(lambda _, connection: bygone.forgotten_of(connection, names))
+        except (ArchiveDownError, RefusedError):
+            return frozenset()
 
     async def alert(self, scope: Scope, alert_id: str, *, show_trial: bool) -> AlertPage | NoPage:
         """The page of an alert. Raises ArchiveDownError."""

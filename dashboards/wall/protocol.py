@@ -67,7 +67,7 @@ class Find(Struct, frozen=True, tag_field="type", tag="find"):
     agent: Name = ""
     rule: Name = ""
     severity: Literal["", "notice", "warning", "critical"] = ""
-    verdict: Literal["", "open", "true", "false"] = ""
+    verdict: Literal["", "open", "true", "false", "appealed"] = ""
     shortest_s: Seconds | None = None
     longest_s: Seconds | None = None
     team: Name = ""

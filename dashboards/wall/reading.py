@@ -167,13 +167,17 @@ class Reading:
             return "not_allowed"
         beside = _visible(scope, wall.alerts_of(card.call))
         earlier = wall.earlier(card.agent.id, card.rule, card.opened_at) if card.agent else []
+        gone = await self._forgotten(alert, card.call, *(name for each in earlier for name in (each.id, each.call)))
+        if gone & {alert, card.call}:
+            return "forgotten"
+        earlier = [each for each in earlier if not gone & {each.id, each.call}]
         recorded, changes = await asyncio.gather(
             self._recorded(card.call, card.opened_at), self._changes(card.call, card.opened_at)
         )
         own = [change for change in changes if change.id == alert]
         if not any(change.state == "opened" for change in own):  # it is about several calls, or its call is long over
             own = list(await self._records.alert(alert))
-        if not own:
+        if not own or await self._forgotten(*(name for each in own for name in each.calls)):
             return await self._back.alert(scope, alert, show_trial=wall.show_trial) if self._back else "unknown"
         cards = {each.id: each for each in (*beside, *_visible(scope, earlier), card)}.values()
         found = await asyncio.to_thread(self._book, own[0].rulebook)
@@ -181,12 +185,7 @@ class Reading:
         page = await asyncio.to_thread(
             alert_page, alert, told, recorded, cards, wall.standing(alert), found, self._clock()
         )
-        if page is None:
-            return "unknown"
-        call = page.call
-        if call and not covers_call(scope, call):
-            return replace(page, call=without_words(call))
-        return page
+        return _as_seen(scope, page) if page else "unknown"
 
     async def _call(self, scope: Scope, call: str, at: float | None) -> CallPage | Problem:
         cards = _visible(scope, self._house.wall.alerts_of(call))
@@ -197,6 +196,8 @@ class Reading:
             except ArchiveDownError:
                 if not self._may_be_looked_for(scope, call):
                     raise
+        elif await self._forgotten(call):
+            return "forgotten" if scope.is_all else "unknown"  # whose it was nobody knows any more
         if not self._may_be_looked_for(scope, call):
             return "unknown"
         recorded = await self._recorded(call, at)
@@ -210,6 +211,10 @@ class Reading:
         if self._back is None:
             return None
         return await self._back.call(scope, call, cards, show_trial=self._house.wall.show_trial)
+
+    async def _forgotten(self, *names: str) -> frozenset[str]:
+        """Those of these calls and alerts that were deleted on request, as far as the archive can say so."""
+        return await self._back.forgotten(names) if self._back and names else frozenset()
 
     def _may_be_looked_for(self, scope: Scope, call: str) -> bool:
         """Whether the record of a call is read. One of which the wall knows nothing is searched for in a week of a
@@ -342,6 +347,8 @@ class Reading:
             return "unavailable"
 
     async def _read(self, user: User, scope: Scope, call: str) -> Course | Problem:
+        if await self._forgotten(call):
+            return "forgotten" if scope.is_all else "unknown"
         cards = _visible(scope, self._house.wall.alerts_of(call))
         span = self._house.wall.when(call)
         recorded = await self._records.call(call, span[0], None) if span else await self._recorded(call, None)
@@ -366,6 +373,12 @@ def _current(settings: Settings) -> Rulebook:
         return book.load(settings.rulebook)
     except RulebookError:
         return book.load()
+
+
+def _as_seen(scope: Scope, page: AlertPage) -> AlertPage:
+    """Without the words of a call that is others'."""
+    call = page.call
+    return replace(page, call=without_words(call)) if call and not covers_call(scope, call) else page
 
 
 def _visible(scope: Scope, cards: Iterable[Card]) -> list[Card]:

@@ -391,9 +391,12 @@ class Wall:
     def call_lines(self, agent: str, sees: Callable[[Card], bool]) -> list[CallLine]:
         """The calls of the day in which this agent had a part, or whose phone rang for them; oldest first.
 
-        With how many alerts each has that whoever asks ``sees``.
+        With how many alerts each has that whoever asks ``sees``. One that began before midnight is of the day before,
+        though it is known for a while yet; only as long as it goes on it stands nowhere else.
         """
-        return [self._with_alerts(line, sees) for line in self._floor.lines(agent, self.now)]
+        lines = self._floor.lines(agent, self.now)
+        own = (line for line in lines if line.began_at >= self.midnight or line.ended_at is None)
+        return [self._with_alerts(line, sees) for line in own]
 
     def _with_alerts(self, line: CallLine, sees: Callable[[Card], bool]) -> CallLine:
         found = [card for card in self.alerts_of(line.id) if sees(card)]

@@ -73,7 +73,7 @@ def status_command() -> None:
     from streams.archive.status import rows, status  # noqa: PLC0415 - only this command needs it
 
     with opened() as (store, settings):
-        print_table(("archive", ""), rows(status(store, settings), settings, _lag(store, settings)), "the archive")
+        print_table(("what", "how much"), rows(status(store, settings), settings, _lag(store, settings)), "the archive")
 
 
 def _lag(store: Store, settings: Settings) -> dict[str, int] | str:

@@ -89,7 +89,7 @@ class Archivist:
 
     async def _beat_forever(self, publisher: Publisher) -> None:
         while True:
-            why_not = self._pen.why_not or self._why_not
+            why_not = "" if self._pen.is_migrating else self._pen.why_not or self._why_not
             await publisher.put(beat(self._settings, "archive", self._instance, why_not, but=self._pen.but))
             await asyncio.sleep(heartbeat.EVERY_S)
 
@@ -300,17 +300,19 @@ async def run(settings: Settings) -> None:
     """Archive what comes by the topics of the settings, until cancelled.
 
     Raises:
-        UnreadyError: no broker, topics that are not as the settings say, or a store that cannot be ours.
+        UnreadyError: no broker, topics that are not as the settings say, or a store that cannot be ours or is already
+            another archivist's.
         OSError: the metrics port is in use.
     """
-    await asyncio.to_thread(topics.must_fit, settings)
     metrics = Metrics("archive")
-    metrics.serve(settings.metrics.host, settings.metrics.archive)
     try:
         pen = Pen(settings, key_from(settings.run_dir), metrics)
         try:
+            await pen.begin()  # before the port: two of us would otherwise quarrel about that
+            await asyncio.to_thread(topics.must_fit, settings)
+            metrics.serve(settings.metrics.host, settings.metrics.archive)
             await Archivist(settings, pen, metrics).run()
         finally:
-            pen.store.close()
+            pen.close()
     except StoreError as error:
         raise UnreadyError(str(error)) from None

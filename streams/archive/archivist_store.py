@@ -21,12 +21,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from streams.archive import days, keeping, migrations
+from streams.archive.alone import Alone
 from streams.archive.store import ConflictError, DownError, RefusedError, Store, StoreError
 from streams.archive.taking import LOST_AT_ONCE, Message, Offsets, TakenOverError, Taking, Took
 from streams.metrics import Metrics
@@ -45,6 +48,10 @@ AT_ONCE = 5
 MOST_REFUSED, MOST_SHARE = 50, 0.01
 #: A store that has not answered for so long, seconds, is in trouble, though it has not said so.
 SILENT_S = 30.0
+#: The same for what is done between batches, which may take its time.
+SILENT_CHORE_S = 900.0
+#: Who is told to end waits so long, seconds, for what is being written; a server that hangs would keep it for ever.
+FAREWELL_S = 3.0
 
 #: How often each is done, seconds: calls whose end was lost; days as Parquet, when all is read or still much is to be
 #: read; forgetting, while there is more or when there is none.
@@ -72,7 +79,11 @@ class Pen:
         self._cluster = ""
         self._stored: Offsets = {}
         self._refused = self._taken = 0
-        self._asked_at: float | None = None
+        #: Until when, by the monotonic clock, an answer is waited for.
+        self._silent_at: float | None = None
+        #: The store is of an earlier version and is being brought up: that takes what it takes.
+        self.is_migrating = False
+        self._alone = Alone(self.store)
         #: Why nothing can be written, in two words; empty: it can.
         self.trouble = ""
         self._chores = Chores(self, settings, metrics, clock)
@@ -82,13 +93,23 @@ class Pen:
         """Why the store takes nothing, for a heartbeat; empty: it does."""
         if self.trouble:
             return f"store {self.trouble}"
-        silent = self._asked_at is not None and time.monotonic() - self._asked_at > SILENT_S
-        return "store does not answer" if silent else ""
+        silent_at = self._silent_at
+        return "store does not answer" if silent_at is not None and time.monotonic() > silent_at else ""
 
     @property
     def but(self) -> str:
         """What else does not go well, though the store is written."""
-        return self._chores.but
+        return "the store is brought up to this version" if self.is_migrating else self._chores.but
+
+    async def begin(self) -> None:
+        """Be the only one who writes there. Raises TakenOverError; a store that is down now is asked again later."""
+        with suppress(DownError):
+            await self.aside(self._alone.look)
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._alone.release()
+        self.store.close()
 
     async def open(self) -> None:
         """Make the store or bring it up to date; waits until that can be done. Raises StoreError."""
@@ -117,13 +138,16 @@ class Pen:
         """What is due between batches; ``is_caught_up``: everything logged so far has been taken."""
         await self._chores.due(is_caught_up=is_caught_up)
 
-    async def aside(self, work: Callable[[], T]) -> T:
-        """What that answers, from a thread."""
-        self._asked_at = time.monotonic()
+    async def aside(self, work: Callable[[], T], silent_s: float = SILENT_CHORE_S) -> T:
+        """What that answers, from a thread; after so long it does not answer.
+
+        The thread is one that the process need not wait for at its end: PostgreSQL may hang.
+        """
+        self._silent_at = time.monotonic() + silent_s
         try:
-            return await asyncio.to_thread(work)
+            return await _in_thread(work)
         finally:
-            self._asked_at = None
+            self._silent_at = None
 
     def close_lost(self, now: float) -> int:
         """Blocks. Raises StoreError."""
@@ -135,7 +159,7 @@ class Pen:
         was = self._stored
         try:
             took = await self._patiently(
-                lambda: self._taking.take(self._cluster, messages, was, now), lambda: self._again(messages, was, now)
+                lambda: self._first(messages, was, now), lambda: self._again(messages, was, now)
             )
         except TakenOverError as error:
             raise await self._patiently(partial(self._moved, was, error)) from None
@@ -170,8 +194,13 @@ class Pen:
         took = await self._take((), now)
         return took._replace(unreadable={message.topic: 1})
 
+    def _first(self, messages: Sequence[Message], was: Offsets, now: Offsets) -> Took:
+        self._alone.hold()
+        return self._taking.take(self._cluster, messages, was, now)
+
     def _again(self, messages: Sequence[Message], was: Offsets, now: Offsets) -> Took:
         """After trouble: where is the store now? A commit may have been done though its answer never came."""
+        self._alone.look()
         self._look_ready()
         stored = self._taking.offsets(self._cluster)
         if stored == was | now:
@@ -190,7 +219,15 @@ class Pen:
     # ---------------------------------------------------------------------------------------- the store
 
     def _make_ready(self) -> None:
-        before = migrations.upgrade(self.store)
+        self._alone.look()
+        self.store.prepare()
+        before = migrations.revision(self.store)
+        if before and before != migrations.head():
+            self.is_migrating, self._silent_at = True, None
+        try:
+            before = migrations.upgrade(self.store)
+        finally:
+            self.is_migrating = False
         if before and before != migrations.head():
             log.info("the store was of revision %s and is now of %s", before, migrations.head())
         self._metrics.set("sansheng_archive_schema_info", 1, migrations.head())
@@ -205,7 +242,7 @@ class Pen:
         work, wait_s, conflicts = first, FIRST_S, 0
         while True:
             try:
-                answer = await self.aside(work)
+                answer = await self.aside(work, SILENT_S)
             except ConflictError as error:
                 conflicts += 1
                 if conflicts > AT_ONCE:
@@ -282,6 +319,11 @@ class Chores:
             self._metrics.count("sansheng_archive_days_failed_total")
         else:
             self._metrics.count("sansheng_archive_days_written_total", by=len(wrote.written))
+            self._metrics.count("sansheng_archive_days_failed_total", by=len(wrote.failed))
+            if wrote.failed:
+                self._fails("damaged days", str(len(wrote.failed)), ", ".join(wrote.failed))
+            else:
+                self._failed.pop("damaged days", None)
             self._metrics.set("sansheng_archive_days_pending", wrote.pending)
         self._days_at = time.monotonic() + DAYS_EVERY_S
         self._days_at_latest = time.monotonic() + DAYS_EVERY_BEHIND_S
@@ -311,6 +353,37 @@ class Chores:
         if name not in self._failed:
             log.error("%s: %s", name, why)
         self._failed[name] = brief
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def settle(done: T | None, error: BaseException | None) -> None:
+        if answer.done():
+            return
+        if error is None:
+            answer.set_result(cast("T", done))
+        else:
+            answer.set_exception(error)
+
+    def run() -> None:
+        done, failed = None, None
+        try:
+            done = work()
+        except BaseException as error:  # it is raised where the answer is waited for
+            failed = error
+        with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            loop.call_soon_threadsafe(settle, done, failed)
+
+    threading.Thread(target=run, name="archive", daemon=True).start()
+    try:
+        return await asyncio.shield(answer)
+    except asyncio.CancelledError:
+        await asyncio.wait({answer}, timeout=FAREWELL_S)
+        if answer.done() and not answer.cancelled():
+            answer.exception()  # seen: it is not told again
+        raise
 
 
 def _sum(one: Took, other: Took) -> Took:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import sys
+import time
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -16,6 +17,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 import typer
 from msgspec.structs import replace
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 from sqlalchemy import Connection, select
 
 from streams import events
@@ -23,16 +27,17 @@ from streams.alerts import AlertChange, Severity
 from streams.archive import past, reads, search
 from streams.archive.archive_cli import opened
 from streams.archive.calls_told import Story, Told
+from streams.archive.figures_rows import rule_named
 from streams.archive.schema import alerts, calls
-from streams.archive.search import BadQueryError, Found, Query, Said
+from streams.archive.search import BadQueryError, Found, Hit, Query, Said
 from streams.archive.store import Store
 from streams.call import Stretch, is_telephony
 from streams.core import CallState, NoRules, step
-from streams.events import AnyEvent, Role
+from streams.events import AnyEvent, Role, Transcript
 from streams.phrases.normal import masked
 from streams.rulebook.reading import nearest
 from streams.settings import Settings
-from streams.terminal import Format, book_of, print_table, say
+from streams.terminal import Format, book_of, say
 from streams.verdicts import Standing
 
 app = typer.Typer(help="Ended calls of the archive: find them, and read one.", no_args_is_help=True)
@@ -41,6 +46,8 @@ app = typer.Typer(help="Ended calls of the archive: find them, and read one.", n
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 #: Excel takes a file for UTF-8 by its first three bytes.
 _BOM = "\ufeff"
+#: What a row takes beside time and id, letters: less is not to be read.
+_BESIDE = 80
 
 
 class As(StrEnum):
@@ -66,7 +73,7 @@ def find_command(  # noqa: PLR0913 - each is an option of its own
     day: Annotated[str, typer.Option("--day", help="2026-11-20")] = "",
     queue: Annotated[str, typer.Option(help="The queue in which the call waited.")] = "",
     agent: Annotated[str, typer.Option(help="Number or name of one who took part.")] = "",
-    rule: Annotated[str, typer.Option(help="Id of a rule that fired.")] = "",
+    rule: Annotated[str, typer.Option(help="Id or title of a rule that fired.")] = "",
     severity: Annotated[Severity | None, typer.Option(help="An alert of that severity or graver.")] = None,
     finding: Annotated[How | None, typer.Option(help="How that alert stands.")] = None,
     longer: Annotated[float | None, typer.Option(min=0, help="Seconds, at least.")] = None,
@@ -96,14 +103,13 @@ def find_command(  # noqa: PLR0913 - each is an option of its own
             after=after,
         )
         told = Told(store.zone, english=english)
-        asked = told.asked(query)
         try:
             found = search.find(store, query)
         except BadQueryError as error:
             _refuse(str(error))
         reads.note(store, "find", told.asked(_masked(query)))
         _show(found, told, output)
-    _conclude(found, query, told, asked)
+    _conclude(found, query, told, settings.archive.words_days)
 
 
 def _masked(query: Query) -> Query:
@@ -123,20 +129,40 @@ def _show(found: Found, told: Told, output: As) -> None:
     elif output is As.csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         sys.stdout.write(_BOM)
-        writer.writerows([told.columns, *([_safe(cell) for cell in told.row(hit)] for hit in found.hits)])
+        writer.writerows([told.csv_columns, *([_safe(cell) for cell in told.csv_row(hit)] for hit in found.hits)])
     elif found.hits:
-        print_table(told.columns, map(told.row, found.hits), told.words("找到的电话", "calls found"))
+        _print(found.hits, told, Console(highlight=False))
 
 
-def _conclude(found: Found, query: Query, told: Told, asked: str) -> None:
+def _print(hits: Sequence[Hit], told: Told, console: Console) -> None:
+    """A row each, time and id in one piece, so that an id can be copied; a block each where a row would not fit."""
+    rows = [told.row(hit) for hit in hits]
+    table = Table(title=Text(told.words("找到的通话", "calls found")))
+    for n, name in enumerate(told.columns):
+        table.add_column(name, overflow="fold", no_wrap=n in (0, len(told.columns) - 1))
+    for row in rows:
+        table.add_row(*map(Text, row))
+    if not console.is_terminal:
+        wide = console.options.update(max_width=10_000)
+        console = Console(width=console.measure(table, options=wide).maximum)
+    elif console.width < len(rows[0][0]) + max(len(row[-1]) for row in rows) + _BESIDE:
+        for hit in hits:
+            for line in told.block(hit):
+                console.print(Text(line), soft_wrap=True)
+            console.print()
+        return
+    console.print(table)
+
+
+def _conclude(found: Found, query: Query, told: Told, words_days: int) -> None:
     """How many were shown and how to go on; beside what was found, so that a pipe gets only that."""
     if found.hits:
         more = f" --after {found.next}" if found.more else ""
         say(told.summary(len(found.hits), found.more) + more)
     elif query.after:
-        say(told.words("没有更早的电话了", "there are no older calls"))
+        say(told.words("没有更早的通话了", "there are no older calls"))
     else:
-        say(told.nothing(asked, by_sound=bool(query.said) and not query.sounds))
+        say(told.nothing(query, words_days))
 
 
 @app.command("show")
@@ -146,8 +172,8 @@ def show_command(
     english: English = False,
 ) -> None:
     """Print one call as people read it, or its record, which `sansheng replay` takes."""
-    with opened() as (store, _):
-        story, record = _read(store, call)
+    with opened() as (store, settings):
+        story, record = _read(store, call, settings.archive.words_days)
         reads.note(store, "record" if output is Format.ndjson else "call", call)
         if output is Format.ndjson:
             for event in record:
@@ -157,7 +183,7 @@ def show_command(
             typer.echo(line)
 
 
-def _read(store: Store, call: str) -> tuple[Story, list[AnyEvent]]:
+def _read(store: Store, call: str, words_days: int) -> tuple[Story, list[AnyEvent]]:
     """All that is kept of the call; exit 2 where it is not known."""
     with store.reading() as connection:
         queries = (Query(call=call), Query(call=call, state="up"))
@@ -166,7 +192,11 @@ def _read(store: Store, call: str) -> tuple[Story, list[AnyEvent]]:
             _refuse(f"call {call!r} is not in the archive (`sansheng calls find` prints ids)")
         record = past.record(connection, call)
         listened = bool(connection.scalar(select(calls.c.listened).where(calls.c.id == call)))
-        story = Story(found, _phases(record), past.lines(connection, call), _fired(connection, call), listened)
+        said = past.lines(connection, call)
+        story = Story(found, _phases(record), said, _fired(connection, call), listened)
+    is_old = found.began_at < time.time() - words_days * 86_400
+    if listened and not said and is_old and not any(isinstance(event, Transcript) for event in record):
+        story = story._replace(words_gone=words_days)
     return story, record
 
 
@@ -195,14 +225,19 @@ def _phases(record: Sequence[AnyEvent]) -> tuple[Stretch, ...]:
 
 
 def _rule(given: str, store: Store, settings: Settings) -> str:
-    """A rule that fired once, or may fire; exit 2 with the nearest where there is none."""
+    """The id of a rule that fired once, or may fire, by that or by its title; exit 2 with the nearest where there is
+    none.
+    """
     with store.reading() as connection:
+        if named := rule_named(connection, given):
+            return named[0]
         known = set(connection.scalars(select(alerts.c.rule).distinct()))
-    if given not in known:
-        known |= {rule.id for rule in book_of(settings.rulebook).rules}
-    if given not in known:
-        _refuse(f"unknown rule {given!r} ({nearest(given, known)})")
-    return given
+    rules = book_of(settings.rulebook).rules
+    may = next((rule.id for rule in rules if given in (rule.id, rule.title, rule.en and rule.en.title)), None)
+    if may is None:
+        mend = nearest(given, known | {rule.id for rule in rules})
+        _refuse(f"unknown rule {masked(given)!r} ({mend}; `sansheng rules list` prints ids and titles)")
+    return may
 
 
 def _day(given: str) -> date:
@@ -230,6 +265,6 @@ def _refuse(why: str) -> NoReturn:
     raise typer.Exit(2)
 
 
-def _safe(cell: str) -> str:
+def _safe(cell: str | float) -> str | float:
     """A sentence that looks like a formula is told apart from one."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell

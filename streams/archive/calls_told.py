@@ -5,6 +5,7 @@ Owns the words, Chinese and English. Sentences are printed whole; what was looke
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from streams.alerts import SIGNS, AlertChange, agent_en, agent_zh, by_sound_zh, 
 from streams.archive.facts import Line
 from streams.archive.search import Fired, Hit, Query, Sentence
 from streams.call import Stretch
+from streams.phrases.normal import masked
 from streams.verdicts import Standing
 
 #: So many sentences of one call are shown in a table; the others are counted.
@@ -50,19 +52,28 @@ _WORDS = {
     "lost": ("未收到挂机，按结束处理", "its end never came; taken for ended"),
 }
 COLUMNS = (
-    ("时间", "坐席", "队列", "时长", "告警", "说到的话", "电话编号"),
+    ("时间", "坐席", "队列", "时长", "告警", "说到的话", "通话编号"),
     ("time", "agent", "queue", "duration", "alerts", "what was said", "call"),
+)
+#: For a spreadsheet: times in ISO 8601, durations in seconds, one line a cell.
+CSV_COLUMNS = (
+    ("时间", "坐席", "队列", "时长（秒）", "告警条数", "告警", "说到的话", "通话编号"),
+    ("time", "agent", "queue", "duration, s", "alerts", "which", "what was said", "call"),
 )
 
 
 class Story(NamedTuple):
-    """One call as it is told. ``fired``: each alert's changes, and how it stands."""
+    """One call as it is told. ``fired``: each alert's changes, and how it stands.
+
+    ``words_gone``: its words have been deleted, because they are kept for so many days only.
+    """
 
     hit: Hit
     phases: Sequence[Stretch]
     lines: Sequence[Line]
     fired: Sequence[tuple[Sequence[AlertChange], Standing]]
     listened: bool
+    words_gone: int | None = None
 
 
 class Told:
@@ -90,28 +101,74 @@ class Told:
         """A found call."""
         return [
             self._time(hit.began_at, "%Y-%m-%d %H:%M:%S"),
-            self._agent(hit.agent, hit.agent_name) if hit.agent else "",
+            self._speakers(hit),
             hit.queue,
             self._duration(hit.duration_s),
-            "\n".join(map(self._fired, hit.alerts)),
+            "\n".join(self._alerts(hit, signs=True)),
             "\n".join(self._sentences(hit.sentences)),
             hit.call,
         ]
+
+    def csv_row(self, hit: Hit) -> list[str | float]:
+        """The same for a spreadsheet, all its sentences; columns: ``csv_columns``."""
+        return [
+            datetime.fromtimestamp(hit.began_at, self._zone).isoformat(timespec="seconds"),
+            self._speakers(hit),
+            hit.queue,
+            round(hit.duration_s, 3),
+            len(hit.alerts),
+            self.words("；", "; ").join(self._alerts(hit, signs=False)),
+            " / ".join(self._sentences(hit.sentences, len(hit.sentences))),
+            hit.call,
+        ]
+
+    @property
+    def csv_columns(self) -> Sequence[str]:
+        """Of ``csv_row``."""
+        return CSV_COLUMNS[self._english]
+
+    def block(self, hit: Hit) -> list[str]:
+        """A found call where a row would not fit: lines; id and time stand whole."""
+        time, agents, queue, took, alerts, said, call = self.row(hit)
+        facts = (agents, self.words(f"队列 {queue}", f"queue {queue}") if queue else "", took)
+        below = [f"  {line}" for line in (*alerts.split("\n"), *said.split("\n")) if line]
+        return [f"{time}  {call}", f"  {' · '.join(filter(None, facts))}", *below]
+
+    def _speakers(self, hit: Hit) -> str:
+        """Who spoke, of a transferred call all; who spoke last stands last."""
+        who = [self._agent(each.agent, each.name) for each in hit.agents if each.spoke and each.agent != hit.agent]
+        last = [self._agent(hit.agent, hit.agent_name)] if hit.agent else []
+        return " → ".join(filter(None, (self.words("、", ", ").join(who), *last)))
+
+    def _alerts(self, hit: Hit, *, signs: bool) -> Iterator[str]:
+        """Equal ones once, with how many there are."""
+        told = Counter(self._fired(each, signs=signs) for each in hit.alerts)
+        return (f"{text} ×{n}" if n > 1 else text for text, n in told.items())
 
     def summary(self, shown: int, more: bool) -> str:
         """How many are shown, and how to go on."""
         if more:
             return self.words(
-                f"已显示 {shown} 通电话，还有更早的；要接着看，请用同样的条件再加上",
+                f"已显示通话 {shown} 通，还有更早的；要接着看，请用同样的条件再加上",
                 f"{shown} call(s) shown, there are older ones: ask the same again with",
             )
-        return self.words(f"共找到 {shown} 通电话", f"{shown} call(s) found, these are all")
+        return self.words(f"共找到通话 {shown} 通", f"{shown} call(s) found, these are all")
 
-    def nothing(self, asked: str, *, by_sound: bool) -> str:
-        """Nothing was found; what was asked, and what else may help."""
-        zh = f"没有找到符合条件的电话（{asked or '未设条件'}）。"
+    def nothing(self, query: Query, words_days: int = 0) -> str:
+        """Nothing was found; what was asked, and what else may help. ``words_days``: words are kept so long."""
+        asked = self.asked(query)
+        zh = f"没有找到符合条件的通话（{asked or '不限条件'}）。"
         en = f"No call is like that ({asked or 'any call'})."
-        if by_sound:
+        said = (*query.said, *query.sounds)
+        if any(masked(each.text) != each.text for each in said):
+            return self.words(
+                f"{zh}号码在归档中已隐去，不能按号码查找。",
+                f"{en} Numbers are hidden in the archive: no call is found by one.",
+            )
+        if said and words_days:
+            zh += f"说过的话只保存 {words_days} 天，更早的通话不能按内容查找。"
+            en += f" Words are kept for {words_days} days; older calls are not found by what was said."
+        if query.said and not query.sounds:
             return self.words(
                 f"{zh}识别可能写成了同音的字：可以用 --sounds-like 按读音再找一次。",
                 f"{en} The recogniser may have written it in other characters: try --sounds-like.",
@@ -123,10 +180,12 @@ class Told:
         return self.words("，", ", ").join(self._parts(query))
 
     def _parts(self, query: Query) -> Iterator[str]:
-        for all_of, zh, en in ((query.said, "说到", "said"), (query.sounds, "听起来像", "sounds like")):
-            for each in all_of:
-                who = self.word(each.role) if each.role else ""
-                yield self.words(f"{who}{zh}“{each.text}”", f"{who} {en} “{each.text}”".strip())
+        for each in query.said:
+            who = self.word(each.role) if each.role else ""
+            yield self.words(f"{who}说到“{each.text}”", f"{who} said “{each.text}”".strip())
+        for each in query.sounds:
+            who = self.word(each.role) if each.role else ""
+            yield self.words(f"{who}说了读音像“{each.text}”的话", f"{who} said what sounds like “{each.text}”".strip())
         if query.day:
             yield self.words(f"{query.day} 当天", f"on {query.day}")
         if query.since is not None:
@@ -145,20 +204,21 @@ class Told:
         )
         yield from (self.words(f"{zh} {value}", f"{en} {value}") for value, zh, en in named if value)
 
-    def _sentences(self, sentences: Sequence[Sentence]) -> Iterator[str]:
-        for each in sentences[:SHOWN]:
+    def _sentences(self, sentences: Sequence[Sentence], shown: int = SHOWN) -> Iterator[str]:
+        for each in sentences[:shown]:
             sound = self._by_sound(each.by_sound)
             yield f"{_clock(each.at_s)} {self.word(each.role)}{self.words('：', ': ')}{marked(each)}{sound}"
-        if (left := len(sentences) - SHOWN) > 0:
+        if (left := len(sentences) - shown) > 0:
             yield self.words(f"另有 {left} 句", f"and {left} more")
 
-    def _fired(self, fired: Fired) -> str:
+    def _fired(self, fired: Fired, *, signs: bool) -> str:
         title = fired.title_en if self._english and fired.title_en else fired.title
         stands = [self.word("trial")] if fired.trial else []
         stands += [self.word(fired.finding)] if fired.finding != "open" else []
         stands += [self.word(f"appeal-{fired.appeal}")] if fired.appeal != "none" else []
         told = self.words("、", ", ").join(stands)
-        return f"{SIGNS[fired.severity]} {title}" + (self.words(f"（{told}）", f" ({told})") if told else "")
+        level = f"{SIGNS[fired.severity]} " if signs else f"{self.word(fired.severity)} "
+        return f"{level}{title}" + (self.words(f"（{told}）", f" ({told})") if told else "")
 
     # ------------------------------------------------------------------------------------------ one call
 
@@ -191,7 +251,7 @@ class Told:
             self.words(f"时长 {self._duration(hit.duration_s)}", f"took {self._duration(hit.duration_s)}"),
             self._end(hit),
         ]
-        yield self.words(f"电话 {hit.call}", f"Call {hit.call}")
+        yield self.words(f"通话 {hit.call}", f"Call {hit.call}")
         yield " · ".join(filter(None, facts))
 
     def _end(self, hit: Hit) -> str:
@@ -207,11 +267,14 @@ class Told:
         return f"{self._time(phase.since, '%H:%M:%S')} {spent} {who}".rstrip()
 
     def _silence(self, story: Story) -> str:
-        if story.listened:
+        if story.words_gone is not None:
             return self.words(
-                "没有文字：无人说话，或者文字已按保存期限删除", "no words: nobody spoke, or they were deleted in time"
+                f"对话文字只保存 {story.words_gone} 天，已按期删除",
+                f"what was said is kept for {story.words_gone} days, and was deleted in time",
             )
-        return self.words("这通电话没有接入语音，没有对话文字", "nobody listened to this call: there are no words")
+        if story.listened:
+            return self.words("没有文字：无人说话", "no words: nobody spoke")
+        return self.words("通话没有接入语音，没有对话文字", "nobody listened to this call: there are no words")
 
     def _alert(self, changes: Sequence[AlertChange], standing: Standing) -> Iterator[str]:
         worst = max(changes, key=lambda change: tuple(SIGNS)[::-1].index(change.severity))
@@ -219,7 +282,8 @@ class Told:
         trial = self.words("（试行）", " (on trial)") if worst.trial else ""
         sign, level = SIGNS[worst.severity], self.word(worst.severity)
         yield f"{self._time(changes[0].at, '%H:%M:%S')} {sign} {level} {told.title}{trial}"
-        yield f"    {told.says}"
+        if told.says != told.title:  # what it quoted is deleted with the words
+            yield f"    {told.says}"
         yield f"    {self._stands(standing)}"
 
     def _stands(self, standing: Standing) -> str:

@@ -158,6 +158,17 @@ def days_in(folder: Path) -> list[str]:
     return sorted(file.stem for file in (folder / "events").glob(f"*{SUFFIX}") if _DAY.fullmatch(file.stem))
 
 
+def files_of(folder: Path, day: str) -> tuple[Path, ...]:
+    """The files of that day that are there, whole or not."""
+    return tuple(file for file in (file_of(folder, table, day) for table in TABLES) if file.exists())
+
+
+def on_disk(folder: Path) -> set[str]:
+    """Every day of which any file is there, whether the store knows it or not."""
+    found = (file for table in TABLES for file in (folder / table).glob(f"*{SUFFIX}"))
+    return {file.stem for file in found if _DAY.fullmatch(file.stem)}
+
+
 def days_of(text: str) -> tuple[str, ...]:
     """``2026-11-21``, or ``2026-11-01..2026-11-21`` with both ends. Raises ValueError with the mend."""
     first, dots, last = text.partition("..")

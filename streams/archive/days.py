@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 import time
 import zlib
@@ -25,9 +26,9 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, exists, func, select, update
 
 from streams.archive import day_files, past
-from streams.archive.day_files import TABLES, About, DayError, DayFile, Table, file_of, moment
+from streams.archive.day_files import TABLES, About, DayError, DayFile, Table, file_of, files_of, moment, on_disk
 from streams.archive.schema import alerts, calls, days, parts, records, words
-from streams.archive.store import DownError, Store, chunks
+from streams.archive.store import DownError, RefusedError, Store, chunks
 from streams.settings import Settings
 from streams.shell.running import make_private
 from streams.verdicts import Judgement
@@ -38,6 +39,8 @@ _CALLS = 250
 BUSY_S = 60.0
 #: Another process that writes days is waited for so long, seconds.
 _LOCK_S = 120.0
+
+log = logging.getLogger(__name__)
 
 #: Told how many of how many calls are written.
 Progress = Callable[[int, int], None]
@@ -52,10 +55,22 @@ class Wrote(NamedTuple):
 
 
 class DaysWritten(NamedTuple):
-    """``pending``: days that have changed since they were last written, those that still change among them."""
+    """``pending``: days that have changed since they were last written, those that still change among them.
+
+    ``failed``: days that cannot be written, each for its own sake; they stay due.
+    """
 
     written: tuple[str, ...]
     pending: int
+    failed: tuple[str, ...] = ()
+
+
+class BadDayError(DownError):
+    """One day cannot be written because of what it holds; others can."""
+
+    def __init__(self, text: str) -> None:
+        """``text`` says why and the mend."""
+        super().__init__(text, "a day is damaged")
 
 
 class _Skim(Struct):
@@ -76,7 +91,8 @@ _skim = msgspec.json.Decoder(_Skim).decode
 def write_due(store: Store, settings: Settings, now: float) -> DaysWritten:
     """Write the days that have changed and settled by ``now``, Unix seconds, oldest first, for about a minute.
 
-    Raises DownError: the store or the folder cannot be used; the days stay due.
+    A day that cannot be written is told and left out; it is tried again after the others, and its files go once
+    retention has taken its words. Raises DownError: the store or the folder cannot be used; the days stay due.
     """
     folder = settings.archive_folder
     if folder not in _looked_at:
@@ -85,17 +101,39 @@ def write_due(store: Store, settings: Settings, now: float) -> DaysWritten:
     settled = days.c.changed_at <= now - settings.archive.days_after_s
     asked = select(days.c.day).where((days.c.changed > days.c.written) & settled).order_by(days.c.day)
     with store.reading() as connection:
-        due = list(connection.scalars(asked))
-    begun, written = time.monotonic(), list[str]()
+        due = sorted(connection.scalars(asked), key=lambda day: ((folder, day) in _told, day))
+    begun, written, failed = time.monotonic(), list[str](), list[str]()
     for day in due:
-        if written and time.monotonic() - begun > BUSY_S:
+        if (written or failed) and time.monotonic() - begun > BUSY_S:
             break
-        write_day(store, folder, day)
-        written.append(day)
+        (written if _is_written(store, folder, day) else failed).append(day)
     with store.reading() as connection:
         pending = connection.scalar(select(func.count()).where(days.c.changed > days.c.written)) or 0
-    return DaysWritten(tuple(written), pending)
+    return DaysWritten(tuple(written), pending, tuple(failed))
 
+
+def _is_written(store: Store, folder: Path, day: str) -> bool:
+    """Write it; False: it cannot be, and that is told once."""
+    try:
+        write_day(store, folder, day)
+    except BadDayError as error:
+        if (folder, day) not in _told:
+            log.error("%s", error)
+        _told.add((folder, day))
+        if _has_lost_words(store, day):  # its files are of before
+            drop(folder, day)
+        return False
+    _told.discard((folder, day))
+    return True
+
+
+def _has_lost_words(store: Store, day: str) -> bool:
+    with store.reading() as connection:
+        return bool(connection.scalar(select(days.c.wordless).where(days.c.day == day)))
+
+
+#: Days of which this process has said that they cannot be written.
+_told: set[tuple[Path, str]] = set()
 
 #: Folders in which this process has looked for files that are missing or damaged: once is enough.
 _looked_at: set[Path] = set()
@@ -118,9 +156,11 @@ def renew(store: Store, folder: Path) -> tuple[str, ...]:
 
 def due_of(store: Store, folder: Path, asked: Sequence[str]) -> tuple[str, ...]:
     """Which of these days are not in the folder as the store has them now. Raises StoreError."""
+    every = select(days.c.day, days.c.changed, days.c.written)
     with store.reading() as connection:
-        rows = connection.execute(select(days.c.day, days.c.changed, days.c.written).where(days.c.day.in_(asked)))
-        known = {row.day: row for row in rows}
+        known = {
+            row.day: row for part in chunks(asked) for row in connection.execute(every.where(days.c.day.in_(part)))
+        }
         return tuple(
             day
             for day in asked
@@ -157,33 +197,65 @@ def _is_empty(connection: Connection, day: str) -> bool:
 def write_day(store: Store, folder: Path, day: str, progress: Progress = lambda done, of: None) -> Wrote:
     """Write the files of a day as the store has it now; one without calls and alerts has none.
 
-    Raises DownError: the store or the folder cannot be used; the files are as they were.
+    Raises DownError: the store or the folder cannot be used; BadDayError: this day cannot be written. The files are as
+    they were.
     """
     try:
         with _alone(folder):
             wrote, changed = _write(store, folder, day, progress)
-    except OSError as error:
-        raise DownError(f"the folder of the days {folder} {_meaning(error)}") from None
-    except pa.ArrowException as error:
-        raise DownError(f"the day {day} cannot be written to {folder}: {type(error).__name__}") from None
-    except zlib.error:
-        raise DownError(
+    except (zlib.error, msgspec.MsgspecError):
+        raise BadDayError(
             f"the store {store.where} is damaged: a record of {day} cannot be read; restore a backup"
         ) from None
+    except (pa.ArrowException, RefusedError, ValueError, TypeError, LookupError, ArithmeticError) as error:
+        # the error's own text may tell of people
+        raise BadDayError(f"the day {day} cannot be written to {folder}: {type(error).__name__}") from None
     with store.writing() as connection:
         values = {"written": changed, "written_at": time.time()}
         connection.execute(update(days).where(days.c.day == day).values(**values))
     return wrote
 
 
-def _write(store: Store, folder: Path, day: str, progress: Progress) -> tuple[Wrote, int]:
-    for part in day_files.leftovers(folder):
+def drop(folder: Path, day: str) -> bool:
+    """Remove every file of that day, once no other process writes; whether there was one. What the store says stays.
+
+    Raises DownError: the folder cannot be written; what is left is readable as before.
+    """
+    if not folder.is_dir():
+        return False
+    with _alone(folder):
+        return _remove(folder, day)
+
+
+def sweep(folder: Path) -> int:
+    """Remove what a crash left under temporary names, once no other process writes; how many. Raises DownError."""
+    if not folder.is_dir():
+        return 0
+    with _alone(folder):
+        return _sweep(folder)
+
+
+def _sweep(folder: Path) -> int:
+    left = list(day_files.leftovers(folder))
+    for part in left:
         part.unlink()
+    return len(left)
+
+
+def _remove(folder: Path, day: str) -> bool:
+    files = files_of(folder, day)
+    for file in files:
+        file.unlink(missing_ok=True)
+        day_files.sync(file.parent)
+    return bool(files)
+
+
+def _write(store: Store, folder: Path, day: str, progress: Progress) -> tuple[Wrote, int]:
+    _sweep(folder)
     with store.reading() as connection:
         changed = connection.scalar(select(days.c.changed).where(days.c.day == day)) or 0
         if _is_empty(connection, day):
-            for table in TABLES:
-                file_of(folder, table, day).unlink(missing_ok=True)
+            _remove(folder, day)
             return Wrote(day, {}, 0), changed
         about = About(day, changed, time.time())
         with _files(folder, about, store.zone.key) as files:
@@ -211,21 +283,29 @@ def _files(folder: Path, about: About, zone: str) -> Iterator[dict[Table, DayFil
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time writes here."""
-    make_private(folder)
-    handle, until = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600), time.monotonic() + _LOCK_S
+    """One process at a time writes here. Raises DownError: the folder cannot be used; so does the block's OSError."""
     try:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.1)
-        yield
-    finally:
-        os.close(handle)
+        make_private(folder)
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            _wait(handle)
+            yield
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise DownError(f"the folder of the days {folder} {_meaning(error)}") from None
+
+
+def _wait(handle: int) -> None:
+    until = time.monotonic() + _LOCK_S
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
 
 
 def _meaning(error: OSError) -> str:
@@ -336,4 +416,17 @@ def _verdict(day: str, made: Judgement) -> tuple[Any, ...]:
     return tuple(own[name] for name in day_files.COLUMNS["verdicts"])
 
 
-__all__ = ["DaysWritten", "Wrote", "all_days", "due_of", "renew", "write_day", "write_due"]
+__all__ = [
+    "BadDayError",
+    "DaysWritten",
+    "Wrote",
+    "all_days",
+    "drop",
+    "due_of",
+    "files_of",
+    "on_disk",
+    "renew",
+    "sweep",
+    "write_day",
+    "write_due",
+]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
-from streams.archive import day_files, days
+from streams.archive import day_files, days, reads
 from streams.archive.archive_cli import app, opened
 from streams.archive.day_files import TABLES
-from streams.archive.days import Wrote
+from streams.archive.days import BadDayError, Wrote
 from streams.archive.store import Store
 from streams.settings import Settings
 from streams.terminal import bar, print_table, say
@@ -39,11 +40,14 @@ def export_command(
             if strange:
                 say(f"{strange}: the archive knows nothing of it", style="yellow")
         due = wanted if force or day else days.due_of(store, settings.archive_folder, wanted)
-        wrote = [_write(store, settings, each) for each in due]
+        if due:  # files come of it that are read elsewhere, where nobody notes it
+            reads.note(store, "export", {"days": day_files.told(due)})
+        wrote, failed = _write_all(store, settings, due)
     _print(wrote, settings)
-    same = len(wanted) - len(wrote)
-    say(f"{len(wrote)} day(s) written" + (f", {same} were as the store has them" if same else ""))
-    if asked and not wanted:
+    same = len(wanted) - len(wrote) - failed
+    told = (f"{len(wrote)} day(s) written", f"{same} were as the store has them", f"{failed} could not be written")
+    say(", ".join(text for text, n in zip(told, (True, same, failed), strict=True) if n))
+    if failed or (asked and not wanted):
         raise typer.Exit(1)
 
 
@@ -55,6 +59,18 @@ def _days(text: str, fits: bool) -> tuple[str, ...]:
     except ValueError as error:
         say(str(error), style="red")
         raise typer.Exit(2) from None
+
+
+def _write_all(store: Store, settings: Settings, due: Iterable[str]) -> tuple[list[Wrote], int]:
+    """What was written, and how many days could not be."""
+    wrote, failed = list[Wrote](), 0
+    for day in due:
+        try:
+            wrote.append(_write(store, settings, day))
+        except BadDayError as error:
+            say(str(error), style="red")
+            failed += 1
+    return wrote, failed
 
 
 def _write(store: Store, settings: Settings, day: str) -> Wrote:

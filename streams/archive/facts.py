@@ -32,6 +32,8 @@ from streams.phrases.normal import masked
 State = Literal["up", "ended", "lost"]
 
 _NO_RULES = NoRules()
+#: A longer name fits into no index.
+_NAME = 256
 
 
 class Line(Struct, frozen=True, omit_defaults=True):
@@ -204,7 +206,7 @@ class _Fold:
             own = [each for each in stretches if each.agent == agent]
             yield Part(
                 agent=mask(agent),
-                name=call.name_of(agent) or "",
+                name=(call.name_of(agent) or "")[:_NAME],
                 spoke=agent in spoke,
                 ring_s=self._rang.get(agent, 0.0),
                 missed=self._missed.get(agent, 0),

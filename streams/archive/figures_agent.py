@@ -287,7 +287,7 @@ def _calls(found: AgentFigures) -> Table:
         Column(Words("语音识别", "listened to"), "text"),
         Column(Words("属实告警", "right alerts"), "count"),
         Column(Words("未决告警", "open alerts"), "count"),
-        Column(Words("电话编号", "call"), "text", "csv"),
+        Column(Words("通话编号", "call"), "text", "csv"),
     )
     return Table("calls", Words("通话清单", "Calls"), columns, tuple(_call(row, found) for row in found.calls))
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
+from functools import wraps
+from inspect import Signature, signature
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -23,13 +25,14 @@ from streams.archive.archive_cli import opened
 from streams.archive.figures import Span
 from streams.archive.figures_agent import agent_report
 from streams.archive.figures_floor import floor_report
-from streams.archive.figures_report import LISTED, Report, Table, Words, days_words, is_past, raw, shown
+from streams.archive.figures_report import LISTED, Report, Table, Words, days_words, raw, shown, timely, unfinished
 from streams.archive.figures_rule import rule_report
 from streams.archive.store import Store
-from streams.settings import Settings
 from streams.terminal import say
 
 app = typer.Typer(help="Figures of ended calls, for managers: tables, CSV, or a page to print.", no_args_is_help=True)
+
+_T = TypeVar("_T")
 
 #: A spreadsheet takes what begins so for a formula, whoever wrote it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -76,25 +79,33 @@ class Asked:
         """The days; ``otherwise``: of the site's present time, where none were given."""
         return self._span or otherwise(datetime.fromtimestamp(self.now, store.zone))
 
-    def show(self, report: Report, span: Span) -> None:
-        """Print it, or write the page."""
-        if not is_past(span, datetime.fromtimestamp(self.now, report.zone).date()):
-            say(
-                self.words(
-                    Words("其中有尚未过完的日子，数字还会变", "these days are not over: the figures will change")
-                )
-            )
+    def show(self, report: Report, span: Span, first: date | None) -> None:
+        """Print it, or write the page; ``first``: the first day of which the store holds calls."""
+        report = timely(report, span, first)
+        if self._html or self._table or self._output is As.csv:  # where the sentences are not on the terminal
+            for words in unfinished(report, span):
+                say(self.words(words))
         if self._html:
-            from streams.archive import figures_page  # noqa: PLC0415 - templates, which nobody else needs
-
-            self._html.write_text(figures_page.render(report, english=self.english), "utf-8")
-            say(f"{self._html}")
+            self._write(report, self._html)
             return
         tables = [self._one(report, self._table)] if self._table else list(report.tables)
         if self._output is As.csv:
             typer.echo(as_csv(report, tables[0], english=self.english), nl=False)
             return
         Printing(report, english=self.english).show(tables, whole=not self._table)
+
+    def _write(self, report: Report, file: Path) -> None:
+        from streams.archive import figures_page  # noqa: PLC0415 - templates, which nobody else needs
+
+        try:
+            file.write_text(figures_page.render(report, english=self.english), "utf-8")
+        except OSError as error:
+            if not file.parent.is_dir():
+                say(f"{file}: there is no folder {file.parent} (make it first)", style="red")
+            else:
+                say(f"{file}: cannot be written: {error.strerror or type(error).__name__}", style="red")
+            raise typer.Exit(1) from None
+        say(f"{file}")
 
     def words(self, words: Words) -> str:
         """In the language that was asked for."""
@@ -115,9 +126,7 @@ def _refuse(text: str) -> NoReturn:
 # --------------------------------------------------------------------------------------------------- commands
 
 
-@app.command()
-def agent(  # noqa: PLR0913 - each is an option of its own
-    who: Annotated[str, typer.Argument(metavar="AGENT", help="The agent's number, or name.")],
+def _options(  # noqa: PLR0913 - each is an option of its own
     day: Day = "",
     days: Days = "",
     month: Month = "",
@@ -125,90 +134,112 @@ def agent(  # noqa: PLR0913 - each is an option of its own
     output: Output = As.table,
     table: Wanted = "",
     html: Html = None,
+) -> Asked:
+    """The options of all these commands."""
+    return Asked((day, days, month), output, table, html, english)
+
+
+def _command(command: Callable[..., None]) -> None:
+    """A command of its own arguments, with the options of all behind them; it gets these as one ``Asked``."""
+    own, shared = (list(signature(each, eval_str=True).parameters.values()) for each in (command, _options))
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        asked = _options(**{each.name: given.pop(each.name) for each in shared})
+        command(asked, **given)
+
+    run.__signature__ = Signature([*own[1:], *shared])  # type: ignore[attr-defined]
+    app.command()(run)
+
+
+@_command
+def agent(
+    asked: Asked, who: Annotated[str, typer.Argument(metavar="AGENT", help="The agent's number, or name.")]
 ) -> None:
     """An agent's days: calls, times, alerts and how they were judged. Without days: yesterday."""
-    asked = Asked((day, days, month), output, table, html, english)
     with opened() as (store, settings):
         span = asked.span(store, _yesterday)
-        reads.note(store, "figures", f"agent {who} {span}")
-        with store.reading() as connection:
-            report = _agent(connection, store, settings, asked, (who, span))
-        asked.show(report, span)
+        what = Words(f"归档里没有坐席 {who}", f"agent {who} is in no call of the archive")
+        number, name = _found(store, asked, who, figures_rows.agent_named, figures_rows.agents, what)
+        teams = {title: team.agents for title, team in settings.wall.teams.items()}
+
+        def report(connection: Connection) -> Report:
+            rows = figures_rows.of_agent(connection, span, number, name)
+            if not rows.took and not rows.fired:
+                what = Words(f"{name or number}没有通话", f"no call of {name or number}")
+                _nothing(connection, asked, span, what)
+            return agent_report(figures.agent_figures(rows, span, teams, store.zone), asked.now, store.zone)
+
+        _show(store, asked, span, {"agent": number, "agent_name": name}, report)
 
 
-def _agent(connection: Connection, store: Store, settings: Settings, asked: Asked, of: tuple[str, Span]) -> Report:
-    who, span = of
-    found = figures_rows.agent_named(connection, who)
-    if found is None:
-        known = figures_rows.agents(connection)
-        _unknown(asked, Words(f"归档里没有坐席 {who}", f"agent {who} is in no call of the archive"), who, known)
-    rows = figures_rows.of_agent(connection, span, *found)
-    if not rows.took and not rows.fired:
-        _nothing(
-            connection, asked, span, Words(f"{found[1] or found[0]}没有电话", f"no call of {found[1] or found[0]}")
-        )
-    teams = {name: team.agents for name, team in settings.wall.teams.items()}
-    return agent_report(figures.agent_figures(rows, span, teams, store.zone), asked.now, store.zone)
-
-
-@app.command()
-def rule(  # noqa: PLR0913 - each is an option of its own
-    which: Annotated[str, typer.Argument(metavar="RULE", help="The rule's id, or title.")],
-    day: Day = "",
-    days: Days = "",
-    month: Month = "",
-    english: English = False,
-    output: Output = As.table,
-    table: Wanted = "",
-    html: Html = None,
-) -> None:
+@_command
+def rule(asked: Asked, which: Annotated[str, typer.Argument(metavar="RULE", help="The rule's id, or title.")]) -> None:
     """A rule's days: its alerts, how they were judged, its precision. Without days: this month."""
-    asked = Asked((day, days, month), output, table, html, english)
     with opened() as (store, _):
         span = asked.span(store, lambda now: figures.month(f"{now:%Y-%m}"))
-        reads.note(store, "figures", f"rule {which} {span}")
-        with store.reading() as connection:
-            report = _rule(connection, store, asked, (which, span))
-        asked.show(report, span)
+        what = Words(f"归档里没有规则 {which} 的告警", f"rule {which} has no alert in the archive")
+        named = _found(store, asked, which, figures_rows.rule_named, figures_rows.rules, what)
+
+        def report(connection: Connection) -> Report:
+            rows = figures_rows.of_rule(connection, span, named)
+            if not rows.fired and not rows.slots:
+                _nothing(connection, asked, span, _NO_CALL)
+            found = figures.rule_figures(rows, span, store.zone)
+            names = {each.name: figures_rows.name_of(connection, each.name) for each in found.above}
+            return rule_report(found, names, asked.now, store.zone)
+
+        _show(store, asked, span, {"rule": named[0], "rule_title": named[1]}, report)
 
 
-def _rule(connection: Connection, store: Store, asked: Asked, of: tuple[str, Span]) -> Report:
-    which, span = of
-    named = figures_rows.rule_named(connection, which)
-    if named is None:
-        known = figures_rows.rules(connection)
-        _unknown(
-            asked, Words(f"归档里没有规则 {which} 的告警", f"rule {which} has no alert in the archive"), which, known
-        )
-    rows = figures_rows.of_rule(connection, span, named)
-    if not rows.fired and not rows.slots:
-        _nothing(connection, asked, span, Words("没有电话", "no call"))
-    found = figures.rule_figures(rows, span, store.zone)
-    names = {each.name: figures_rows.name_of(connection, each.name) for each in found.above}
-    return rule_report(found, names, asked.now, store.zone)
-
-
-@app.command()
-def floor(  # noqa: PLR0913 - each is an option of its own
-    day: Day = "",
-    days: Days = "",
-    month: Month = "",
-    english: English = False,
-    output: Output = As.table,
-    table: Wanted = "",
-    html: Html = None,
-) -> None:
+@_command
+def floor(asked: Asked) -> None:
     """The hotline's days: service level, times, alerts by rule, clauses broken. Without days: yesterday."""
-    asked = Asked((day, days, month), output, table, html, english)
     with opened() as (store, _):
         span = asked.span(store, _yesterday)
-        reads.note(store, "figures", f"floor {span}")
-        with store.reading() as connection:
+
+        def report(connection: Connection) -> Report:
             rows = figures_rows.of_floor(connection, span)
             if not rows.slots and not rows.alike:
-                _nothing(connection, asked, span, Words("没有电话", "no call"))
-            report = floor_report(figures.floor_figures(rows, span, store.zone), asked.now, store.zone)
-        asked.show(report, span)
+                _nothing(connection, asked, span, _NO_CALL)
+            return floor_report(figures.floor_figures(rows, span, store.zone), asked.now, store.zone)
+
+        _show(store, asked, span, {}, report)
+
+
+_NO_CALL = Words("没有通话", "no call")
+
+
+def _found(
+    store: Store,
+    asked: Asked,
+    given: str,
+    find: Callable[[Connection, str], _T | None],
+    every: Callable[[Connection], Sequence[str]],
+    what: Words,
+) -> _T:
+    """Who or which is meant; exit 2 where there is none (``what``): nothing is shown, so nothing is noted."""
+    with store.reading() as connection:
+        found = find(connection, given)
+        known = () if found else every(connection)
+    if found is None:
+        _unknown(asked, what, given, known)
+    return found
+
+
+def _show(
+    store: Store, asked: Asked, span: Span, of: Mapping[str, str], report: Callable[[Connection], Report]
+) -> None:
+    """Note whose figures are looked at, and show them."""
+    reads.note(store, "figures", {**of, "days": str(span)})
+    with store.reading() as connection:
+        made, first = report(connection), _first(connection)
+    asked.show(made, span, first)
+
+
+def _first(connection: Connection) -> date | None:
+    kept = figures_rows.kept(connection)
+    return date.fromisoformat(kept[0]) if kept else None
 
 
 def _yesterday(now: datetime) -> Span:
@@ -233,11 +264,12 @@ def _nothing(connection: Connection, asked: Asked, span: Span, what: Words) -> N
     when, kept = days_words(span), figures_rows.kept(connection)
     if kept is None:
         more = Words(
-            "归档里还没有电话（由 sansheng archive 写入）",
+            "归档里还没有通话（由 sansheng archive 写入）",
             "the archive holds no call yet (`sansheng archive` takes them)",
         )
     else:
-        more = Words(f"归档中有 {kept[0]} 至 {kept[1]} 的电话", f"the archive holds calls from {kept[0]} to {kept[1]}")
+        held = days_words(figures.days("..".join(kept)))
+        more = Words(f"归档中有 {held.zh} 的通话", f"the archive holds calls of {held.en}")
     say(asked.words(Words(f"{when.zh}{what.zh}；{more.zh}", f"{when.en}: {what.en}; {more.en}")), style="yellow")
     raise typer.Exit(1)
 

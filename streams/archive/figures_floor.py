@@ -48,7 +48,6 @@ from streams.call import IN_TIME_S
 
 def floor_report(found: FloorFigures, made_at: float, zone: ZoneInfo) -> Report:
     """The hotline's days."""
-    total = found.total
     return Report(
         title=Words("热线日报" if found.span.first == found.span.last else "热线报告", "The hotline's figures"),
         about=Words("全部队列", "every queue"),
@@ -56,55 +55,63 @@ def floor_report(found: FloorFigures, made_at: float, zone: ZoneInfo) -> Report:
         made_at=made_at,
         zone=zone,
         summary=tuple(_summary(found)),
-        tiles=(
-            Tile(Words("来电", "offered"), total.offered, "count", Words("通，已结束", "inbound, ended")),
-            Tile(Words("接通", "answered"), total.answered, "count", part_of(total.answered, total.offered)),
-            Tile(LEVEL, total.level, "share", Words(f"{total.known:,} 通", f"of {total.known:,}")),
-            Tile(Words("客户放弃", "abandoned"), total.abandoned, "count", part_of(total.abandoned, total.offered)),
-            Tile(
-                Words("接通前等待", "wait for an answer"),
-                found.spreads["wait"].mean_s,
-                "seconds",
-                Words("平均", "mean"),
-            ),
-            Tile(
-                Words("平均通话", "mean talk"),
-                found.spreads["talk"].mean_s,
-                "seconds",
-                of_calls(found.spreads["talk"].n),
-            ),
-        ),
+        tiles=_tiles(found),
         charts=_charts(found),
         tables=tuple(_tables(found)),
-        notes=notes(
-            Words(
-                f"{IN_TIME_S:g} 秒接通率＝来电后 {IN_TIME_S:g} 秒内（含第 {IN_TIME_S:g} 秒）接通÷等待时长可知的来电。"
-                "依据：《客户客服对话范文》第19篇 第六十条“客户来电铃响三声（10秒）之内必须接听”",
-                f"Answered within {IN_TIME_S:g} s (exactly {IN_TIME_S:g} s is in time), of calls whose wait is known. "
-                "The clause: 002, part 19, article 60: a call must be answered within three rings (10 seconds)",
-            ),
-            Words(
-                "开始记录时已在通话中的来电算作接通，但不知等了多久，不进入接通率",
-                "A call found talking counts as answered; nobody knows how long it waited, "
-                "so it is no part of the level",
-            )
-            if total.known < total.offered
-            else None,
-            Words(
-                f"有 {found.unclear:,} 条告警的条款已不再保存，未列入条款表",
-                f"The clauses of {found.unclear:,} alerts are not kept any more",
-            )
-            if found.unclear
-            else None,
-            Words(
-                "试行规则的告警单独列出，不进入条款表",
-                "Alerts on trial stand apart, and are no part of the table of clauses",
-            )
-            if found.trial
-            else None,
-            up=found.up,
-            lost=found.lost,
+        notes=_notes(found),
+    )
+
+
+def _tiles(found: FloorFigures) -> tuple[Tile, ...]:
+    total, wait, talk = found.total, found.spreads["wait"], found.spreads["talk"]
+    return (
+        Tile(Words("来电", "offered"), total.offered, "count", Words("通，已结束", "inbound, ended")),
+        Tile(Words("接通", "answered"), total.answered, "count", part_of(total.answered, total.offered)),
+        Tile(LEVEL, total.level, "share", Words(f"{total.known:,} 通", f"of {total.known:,}")),
+        Tile(Words("客户放弃", "abandoned"), total.abandoned, "count", part_of(total.abandoned, total.offered)),
+        Tile(
+            Words("接通前等待", "wait for an answer"),
+            wait.mean_s,
+            "seconds",
+            Words("平均", "mean"),
         ),
+        Tile(
+            Words("平均通话", "mean talk"),
+            talk.mean_s,
+            "seconds",
+            of_calls(talk.n),
+        ),
+    )
+
+
+def _notes(found: FloorFigures) -> tuple[Words, ...]:
+    return notes(
+        Words(
+            f"{IN_TIME_S:g} 秒接通率＝来电后 {IN_TIME_S:g} 秒内（含第 {IN_TIME_S:g} 秒）接通÷等待时长可知的来电。"
+            "依据：《客户客服对话范文》第19篇 第六十条“客户来电铃响三声（10秒）之内必须接听”",
+            f"Answered within {IN_TIME_S:g} s (exactly {IN_TIME_S:g} s is in time), of calls whose wait is known. "
+            "The clause: 002, part 19, article 60: a call must be answered within three rings (10 seconds)",
+        ),
+        Words(
+            "开始记录时已在通话中的来电算作接通，但不知等了多久，不进入接通率",
+            "A call found talking counts as answered; nobody knows how long it waited, so it is no part of the level",
+        )
+        if found.total.known < found.total.offered
+        else None,
+        Words(
+            f"有 {found.unclear:,} 条告警的条款已不再保存，未列入条款表",
+            f"The clauses of {found.unclear:,} alerts are not kept any more",
+        )
+        if found.unclear
+        else None,
+        Words(
+            "试行规则的告警单独列出，不进入条款表",
+            "Alerts on trial stand apart, and are no part of the table of clauses",
+        )
+        if found.trial
+        else None,
+        up=found.up,
+        lost=found.lost,
     )
 
 
@@ -184,8 +191,32 @@ def _offers(name: str, title: Words, first: Words, offers: Iterable[tuple[Cell, 
 
 
 def _tables(found: FloorFigures) -> Iterable[Table]:
+    yield _figures(found)
+    yield _times(found)
+    yield _offers(
+        "queues",
+        Words("按队列", "By queue"),
+        Words("队列", "queue"),
+        [(queue_words(o.name), o) for o in found.by_queue],
+    )
+    yield _offers("days", Words("按日", "By day"), Words("日期", "day"), [(o.name, o) for o in found.by_day])
+    yield _offers(
+        "hours",
+        Words("按时段", "Hours of the day"),
+        Words("时段", "hour"),
+        [(f"{o.name}:00", o) for o in found.by_hour],
+    )
+    if found.rules:
+        yield _rules_of_floor("alerts", Words("告警", "Alerts"), found.rules)
+    if found.clauses:
+        yield _clauses(found)
+    if found.trial:
+        yield _rules_of_floor("trial", Words("试行规则的告警", "Alerts on trial"), found.trial)
+
+
+def _figures(found: FloorFigures) -> Table:
     total, offered = found.total, Words("已结束的来电", "inbound calls that have ended")
-    yield figures_table(
+    return figures_table(
         (
             Figure(Words("来电", "offered"), total.offered, "count"),
             Figure(Words("接通", "answered"), total.answered, "count", offered, total.offered),
@@ -217,8 +248,11 @@ def _tables(found: FloorFigures) -> Iterable[Table]:
             Figure(Words("尚未结束（不计入）", "still on (do not count)"), found.up, "count"),
         )
     )
+
+
+def _times(found: FloorFigures) -> Table:
     s = found.spreads
-    yield times_table(
+    return times_table(
         (
             (Words("等待（接通的来电）", "wait (answered)"), s["wait"]),
             (Words("等待（放弃的来电）", "wait (abandoned)"), s["gave_up"]),
@@ -228,36 +262,21 @@ def _tables(found: FloorFigures) -> Iterable[Table]:
             (Words("通话（呼出）", "talk (outbound)"), s["talk_out"]),
         )
     )
-    yield _offers(
-        "queues",
-        Words("按队列", "By queue"),
-        Words("队列", "queue"),
-        [(queue_words(o.name), o) for o in found.by_queue],
+
+
+def _clauses(found: FloorFigures) -> Table:
+    return Table(
+        "clauses",
+        Words("被违反的条款", "Clauses broken"),
+        (
+            Column(Words("条款", "clause"), "text"),
+            Column(Words("规则数", "rules")),
+            Column(COUNTED),
+            Column(Words("未决（含申诉中）", "open (appeals too)")),
+            Column(WRONG),
+        ),
+        tuple((c.clause, c.rules, c.right, c.open, c.wrong) for c in found.clauses),
     )
-    yield _offers("days", Words("按日", "By day"), Words("日期", "day"), [(o.name, o) for o in found.by_day])
-    yield _offers(
-        "hours",
-        Words("按时段", "Hours of the day"),
-        Words("时段", "hour"),
-        [(f"{o.name}:00", o) for o in found.by_hour],
-    )
-    if found.rules:
-        yield _rules_of_floor("alerts", Words("告警", "Alerts"), found.rules)
-    if found.clauses:
-        yield Table(
-            "clauses",
-            Words("被违反的条款", "Clauses broken"),
-            (
-                Column(Words("条款", "clause"), "text"),
-                Column(Words("规则数", "rules")),
-                Column(COUNTED),
-                Column(Words("未决（含申诉中）", "open (appeals too)")),
-                Column(WRONG),
-            ),
-            tuple((c.clause, c.rules, c.right, c.open, c.wrong) for c in found.clauses),
-        )
-    if found.trial:
-        yield _rules_of_floor("trial", Words("试行规则的告警", "Alerts on trial"), found.trial)
 
 
 def _rules_of_floor(name: str, title: Words, rules: Iterable[RuleOfFloor]) -> Table:

@@ -7,15 +7,17 @@ are ``figures_agent``, ``figures_rule`` and ``figures_floor``. Knows neither the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from streams.alerts import duration_en, duration_zh
 from streams.archive.figures import (
+    FAIR_JUDGED,
     Span,
     Spread,
     Sure,
@@ -315,7 +317,7 @@ PRECISION = (
 def precision_cells(found: Sure) -> tuple[Cell, ...]:
     """The cells of ``PRECISION``."""
     judged, within = found.judged, found.within
-    few = Missing(Words("已判太少", "too few judged"))
+    few = Missing(Words(f"判定不足 {FAIR_JUDGED} 条", f"under {FAIR_JUDGED} judged"))
     return (
         judged.right,
         judged.wrong,
@@ -360,6 +362,37 @@ def part_of(part: int, whole: int) -> Words:
     return Words(f"{whole:,} 通的 {percent(found)}", f"{percent(found)} of {whole:,}")
 
 
-def is_past(span: Span, today: date) -> bool:
-    """Whether all of these days are over."""
-    return span.last < today
+# ------------------------------------------------------------------------------------------- days still to come
+
+
+def unfinished(report: Report, span: Span) -> tuple[Words, ...]:
+    """That the figures will change, where the days were not over when they were counted."""
+    made_at = datetime.fromtimestamp(report.made_at, report.zone)
+    if span.last < made_at.date():
+        return ()
+    if span.first == span.last:
+        return (
+            Words(
+                f"这一天还没有过完，数字截至 {made_at:%H:%M}，还会变。",
+                f"The day is not over: these are the figures up to {made_at:%H:%M}, and they will change.",
+            ),
+        )
+    return (
+        Words(
+            f"统计期还没有结束，数字截至 {made_at.month}月{made_at.day}日 {made_at:%H:%M}，还会变。",
+            f"The days are not over: these are the figures up to {made_at:%m-%d %H:%M}, and they will change.",
+        ),
+    )
+
+
+def timely(report: Report, span: Span, first: date | None) -> Report:
+    """It says when its days are not over; of days to come, or before ``first``, it has a dash: nobody has seen them."""
+    today = datetime.fromtimestamp(report.made_at, report.zone).date()
+    seen = {str(each) for each in span.dates if first is not None and first <= each <= today}
+    tables = tuple(_seen(table, seen) if table.name == "days" else table for table in report.tables)
+    return replace(report, summary=(*report.summary, *unfinished(report, span)), tables=tables)
+
+
+def _seen(table: Table, seen: Collection[str]) -> Table:
+    rows = tuple(row if row[0] in seen else (row[0], *(None for _ in row[1:])) for row in table.rows)
+    return replace(table, rows=rows)

@@ -233,8 +233,17 @@ _COUNTS = and_(alerts.c.finding == "true", alerts.c.appeal != "open", alerts.c.t
 
 
 def _against(connection: Connection, span: Span) -> dict[str, int]:
-    asked = select(alerts.c.agent, func.count()).where(_opened_within(span), _COUNTS, alerts.c.agent != "")
-    return {row[0]: row[1] for row in connection.execute(asked.group_by(alerts.c.agent))}
+    """Agent -> alerts of these days that count, of the very calls that ``Sums.taken`` counts."""
+    asked = select(alerts.c.call, alerts.c.agent, func.count())
+    counting = asked.where(_opened_within(span), _COUNTS, alerts.c.agent != "")
+    rows = connection.execute(counting.group_by(alerts.c.call, alerts.c.agent))
+    fired = {(row[0], row[1]): row[2] for row in rows}
+    found = Counter[str]()
+    for part in chunks(sorted({call for call, _ in fired})):
+        took_it = select(calls.c.id, parts.c.agent).join_from(parts, calls).where(calls.c.id.in_(part))
+        for call, agent in connection.execute(took_it.where(_within(span), _ENDED, _IS_IN, parts.c.spoke.is_(True))):
+            found[agent] += fired.get((call, agent), 0)
+    return found
 
 
 def fired_of_agent(connection: Connection, span: Span, agent: str) -> list[Fired]:

@@ -50,8 +50,6 @@ from streams.archive.figures_report import (
 
 def rule_report(found: RuleFigures, names: Mapping[str, str], made_at: float, zone: ZoneInfo) -> Report:
     """A rule's days; ``names``: of the agents that are told."""
-    judged = found.sure.judged
-    done = judged.right + judged.wrong
     return Report(
         title=Words("规则月报" if found.span.is_month else "规则报告", "A rule's figures"),
         about=Words(f"{found.title}（{found.rule}）", f"{found.title_en or found.title} ({found.rule})"),
@@ -59,49 +57,60 @@ def rule_report(found: RuleFigures, names: Mapping[str, str], made_at: float, zo
         made_at=made_at,
         zone=zone,
         summary=(_summary(found), _precision_sentence(found.sure)),
-        tiles=(
-            Tile(ALERTS, found.alerts, "count", Words("条", "in all")),
-            Tile(
-                Words("涉及电话", "calls with it"),
-                found.with_it,
-                "count",
-                part_of(found.with_it, found.ended),
-            ),
-            Tile(
-                Words("准确率", "precision"),
-                Missing(Words("已判太少", "too few")) if found.sure.share is None else found.sure.share,
-                "share",
-                Words(
-                    f"95% 区间 {interval(found.sure.within)}" if found.sure.within else f"已判 {done:,} 条",
-                    f"95%: {interval(found.sure.within)}" if found.sure.within else f"{done:,} judged",
-                ),
-            ),
-            Tile(COUNTED, judged.right, "count", Words(f"已判 {done:,} 条", f"of {done:,} judged")),
-            Tile(WRONG, judged.wrong, "count", Words(f"已判 {done:,} 条", f"of {done:,} judged")),
-            Tile(OPEN, judged.undecided, "count", Words(f"共 {found.alerts:,} 条", f"of {found.alerts:,}")),
-        ),
+        tiles=_tiles(found),
         charts=_charts(found),
         tables=tuple(_tables(found, names)),
-        notes=notes(
-            Words(
-                "准确率＝属实÷（属实＋误报），只就已判定的告警而言；区间为 95% 威尔逊区间",
-                "Precision is right of right and false, of judged alerts alone; the interval is Wilson's, 95%",
-            ),
-            Words(
-                f"有 {found.ended - found.listened:,} 通电话没有语音识别，要听内容的规则在其中不会告警",
-                f"Nobody listened to {found.ended - found.listened:,} calls; "
-                "a rule that needs ears raises nothing there",
-            )
-            if found.ended > found.listened
-            else None,
-            Words(
-                f"其中 {found.trial:,} 条是试行期间的告警，不计入任何坐席",
-                f"{found.trial:,} of the alerts are of the rule on trial, and count against nobody",
-            )
-            if found.trial
-            else None,
-            _above_words(found),
+        notes=_notes(found),
+    )
+
+
+def _tiles(found: RuleFigures) -> tuple[Tile, ...]:
+    judged = found.sure.judged
+    done = judged.right + judged.wrong
+    return (
+        Tile(ALERTS, found.alerts, "count", Words("条", "in all")),
+        Tile(
+            Words("涉及电话", "calls with it"),
+            found.with_it,
+            "count",
+            part_of(found.with_it, found.ended),
         ),
+        Tile(
+            Words("准确率", "precision"),
+            Missing(Words(f"判定不足 {FAIR_JUDGED} 条", f"under {FAIR_JUDGED} judged"))
+            if found.sure.share is None
+            else found.sure.share,
+            "share",
+            Words(
+                f"95% 区间 {interval(found.sure.within)}" if found.sure.within else f"已判 {done:,} 条",
+                f"95%: {interval(found.sure.within)}" if found.sure.within else f"{done:,} judged",
+            ),
+        ),
+        Tile(COUNTED, judged.right, "count", Words(f"已判 {done:,} 条", f"of {done:,} judged")),
+        Tile(WRONG, judged.wrong, "count", Words(f"已判 {done:,} 条", f"of {done:,} judged")),
+        Tile(OPEN, judged.undecided, "count", Words(f"共 {found.alerts:,} 条", f"of {found.alerts:,}")),
+    )
+
+
+def _notes(found: RuleFigures) -> tuple[Words, ...]:
+    return notes(
+        Words(
+            "准确率＝属实÷（属实＋误报），只就已判定的告警而言；区间为 95% 威尔逊区间",
+            "Precision is right of right and false, of judged alerts alone; the interval is Wilson's, 95%",
+        ),
+        Words(
+            f"有 {found.ended - found.listened:,} 通电话没有语音识别，要听内容的规则在其中不会告警",
+            f"Nobody listened to {found.ended - found.listened:,} calls; a rule that needs ears raises nothing there",
+        )
+        if found.ended > found.listened
+        else None,
+        Words(
+            f"其中 {found.trial:,} 条是试行期间的告警，不计入任何坐席",
+            f"{found.trial:,} of the alerts are of the rule on trial, and count against nobody",
+        )
+        if found.trial
+        else None,
+        _above_words(found),
     )
 
 
@@ -170,11 +179,46 @@ def _parts(name: str, title: Words, first: tuple[Column, ...], rows: Iterable[tu
 
 
 def _tables(found: RuleFigures, names: Mapping[str, str]) -> Iterable[Table]:
+    yield _figures(found)
+    yield _parts(
+        "severities",
+        Words("按严重程度", "By severity"),
+        (Column(Words("严重程度", "severity"), "text"),),
+        (((SEVERITIES[p.name],), p) for p in found.by_severity if p.total),
+    )
+    if found.reasons:
+        yield _reasons(found)
+    yield _parts(
+        "versions",
+        Words("规则集版本", "Versions of the rulebook"),
+        (
+            Column(Words("版本", "version"), "text"),
+            Column(Words("首条告警", "first alert"), "moment"),
+            Column(Words("末条告警", "last alert"), "moment"),
+        ),
+        (((p.name, p.since, p.until), p) for p in found.by_version),
+    )
+    if found.queues:
+        yield _queues(found)
+    if found.above:
+        yield _agents(found, names)
+    yield _parts(
+        "days", Words("每日", "By day"), (Column(Words("日期", "day"), "text"),), (((p.name,), p) for p in found.by_day)
+    )
+    yield _parts(
+        "hours",
+        Words("每小时", "By hour"),
+        (Column(Words("时段", "hour"), "text"),),
+        (((f"{p.name}:00",), p) for p in found.by_hour if p.total),
+    )
+
+
+def _figures(found: RuleFigures) -> Table:
     judged, appeals = found.sure.judged, found.appeals
     appealed = sum(appeals.get(name, 0) for name in APPEALS)
     alerts, ended = Words("全部告警", "all alerts"), Words("已结束的电话", "calls that have ended")
     done, closed = judged.right + judged.wrong, Words("已判定的告警", "judged alerts")
-    yield figures_table(
+    return figures_table(
         (
             Figure(ALERTS, found.alerts, "count"),
             Figure(Words("涉及电话", "calls with it"), found.with_it, "count", ended, found.ended),
@@ -209,66 +253,47 @@ def _tables(found: RuleFigures, names: Mapping[str, str]) -> Iterable[Table]:
             ),
         )
     )
-    yield _parts(
-        "severities",
-        Words("按严重程度", "By severity"),
-        (Column(Words("严重程度", "severity"), "text"),),
-        (((SEVERITIES[p.name],), p) for p in found.by_severity if p.total),
+
+
+def _reasons(found: RuleFigures) -> Table:
+    total = sum(found.reasons.values())
+    return Table(
+        "reasons",
+        Words("误报的原因", "Why alerts were false"),
+        (Column(Words("原因", "reason"), "text"), Column(Words("误报", "false alarms")), Column(SHARE, "share")),
+        tuple((REASONS[reason], n, n / total) for reason, n in found.reasons.items()),
     )
-    if found.reasons:
-        total = sum(found.reasons.values())
-        yield Table(
-            "reasons",
-            Words("误报的原因", "Why alerts were false"),
-            (Column(Words("原因", "reason"), "text"), Column(Words("误报", "false alarms")), Column(SHARE, "share")),
-            tuple((REASONS[reason], n, n / total) for reason, n in found.reasons.items()),
+
+
+def _queues(found: RuleFigures) -> Table:
+    return _exposed(
+        "queues",
+        Words("按队列", "By queue"),
+        Words("队列", "queue"),
+        [(queue_words(each.name), each) for each in found.queues],
+        Words(
+            f"不足 {FAIR_CALLS} 通的队列 {found.few_queues} 个未列出",
+            f"{found.few_queues} queues with fewer than {FAIR_CALLS} calls are left out",
         )
-    yield _parts(
-        "versions",
-        Words("规则集版本", "Versions of the rulebook"),
-        (
-            Column(Words("版本", "version"), "text"),
-            Column(Words("首条告警", "first alert"), "moment"),
-            Column(Words("末条告警", "last alert"), "moment"),
+        if found.few_queues
+        else Words("", ""),
+    )
+
+
+def _agents(found: RuleFigures, names: Mapping[str, str]) -> Table:
+    rows: list[tuple[Cell, Exposed]] = [
+        (Words(agent_zh(e.name, names.get(e.name)), agent_en(e.name, names.get(e.name))), e) for e in found.above
+    ]
+    everybody = Words("全部可比坐席", "all compared")
+    return _exposed(
+        "agents",
+        Words("明显高于总体的坐席（只计属实）", "Agents clearly above all (right alerts alone)"),
+        Words("坐席", "agent"),
+        [*rows, (everybody, found.overall)],
+        Words(
+            "已按比较的人数从严判断；偏高可有多种原因，请先听录音再谈",
+            "The more people are compared, the surer it had to be; there may be many reasons, so listen first",
         ),
-        (((p.name, p.since, p.until), p) for p in found.by_version),
-    )
-    if found.queues:
-        yield _exposed(
-            "queues",
-            Words("按队列", "By queue"),
-            Words("队列", "queue"),
-            [(queue_words(each.name), each) for each in found.queues],
-            Words(
-                f"不足 {FAIR_CALLS} 通的队列 {found.few_queues} 个未列出",
-                f"{found.few_queues} queues with fewer than {FAIR_CALLS} calls are left out",
-            )
-            if found.few_queues
-            else Words("", ""),
-        )
-    if found.above:
-        rows: list[tuple[Cell, Exposed]] = [
-            (Words(agent_zh(e.name, names.get(e.name)), agent_en(e.name, names.get(e.name))), e) for e in found.above
-        ]
-        everybody = Words("全部可比坐席", "all compared")
-        yield _exposed(
-            "agents",
-            Words("明显高于总体的坐席（只计属实）", "Agents clearly above all (right alerts alone)"),
-            Words("坐席", "agent"),
-            [*rows, (everybody, found.overall)],
-            Words(
-                "已按比较的人数从严判断；偏高可有多种原因，请先听录音再谈",
-                "The more people are compared, the surer it had to be; there may be many reasons, so listen first",
-            ),
-        )
-    yield _parts(
-        "days", Words("每日", "By day"), (Column(Words("日期", "day"), "text"),), (((p.name,), p) for p in found.by_day)
-    )
-    yield _parts(
-        "hours",
-        Words("每小时", "By hour"),
-        (Column(Words("时段", "hour"), "text"),),
-        (((f"{p.name}:00",), p) for p in found.by_hour if p.total),
     )
 
 

@@ -4,17 +4,15 @@ Owns what belongs to a call (``Found``), the order in which it goes, and the acc
 no personal data. Order: first the list beside the store (``list_file``) and the tombstones, so that whatever is
 interrupted can be done again (``of_list``, ``finish``) and nothing comes back from Kafka; then the rows, a portion a
 transaction; then the files of the days; last the pages of the database. Everything blocks; the archivist may write at
-the same time.
+the same time. The list, the files and the pages: ``forget_list``, ``forget_days``, ``forget_pages``.
 """
 
 from __future__ import annotations
 
-import mmap
-import os
-import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -23,16 +21,16 @@ from uuid import uuid4
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.exc import DBAPIError
 
-from streams.archive import days as parquet
-from streams.archive import past, quoted, search
+from streams.archive import forget_days, past, quoted
+from streams.archive import reads as audit
 from streams.archive.facts import Line
-from streams.archive.keeping import delete_alerts, delete_calls, mark_changed, rewrite, tidy
+from streams.archive.forget_list import list_file, listed, write_list
+from streams.archive.forget_pages import PAUSE_S, TRIES, scrub, spread, verified
+from streams.archive.keeping import DAMAGED, delete_alerts, delete_calls, mark_changed, rewrite
 from streams.archive.schema import (
     alerts,
     calls,
-    days,
     forgotten,
     judgements,
     parts,
@@ -40,28 +38,19 @@ from streams.archive.schema import (
     records,
     words,
 )
-from streams.archive.store import ConflictError, DownError, Store, StoreError, chunks
+from streams.archive.store import ConflictError, Store, chunks
 from streams.events import SUBJECT
 from streams.settings import Settings
 from streams.shell import topics
-from streams.shell.running import make_private
 
 #: Calls that are deleted in one transaction.
 CALLS = 100
 #: The clocks of telephone and ears differ by less, seconds.
 CLOCKS_S = 60.0
-#: Somebody else's transaction may be in the way so often; between two tries, seconds.
-TRIES, PAUSE_S = 40, 0.5
-#: Stands in ``reads.of`` in place of what was deleted: that somebody read it stays.
-MARKER = "~forgotten"
-#: A transaction is waited for so long before the write-ahead log is emptied, milliseconds.
-WAIT_MS = 5000
-#: So often the file of the store is looked at before it is said that something is left.
-LOOKS = 6
+#: For who builds upon this (``reads.of``).
+MARKER = quoted.MARKER
 #: So many pieces of what was deleted are looked for in the file of the store.
 SAMPLES = 24
-_VACUUM = "VACUUM calls, parts, records, words, grams, alerts, judgements, reads"
-_DAY_S = 86_400.0
 
 Kind = Literal["calls", "parts", "records", "words", "alerts", "judgements", "shared", "reads"]
 Asked = Literal["caller", "call", "again"]
@@ -153,14 +142,25 @@ def of_call(store: Store, call: str) -> Found:
 
 def of_list(store: Store, file: Path) -> Found:
     """What was deleted once, by the tombstones and by the list, and is there all the same. Raises StoreError."""
+    known = _known(store, file)
     with store.reading() as connection:
-        known = dict(_listed(file))
-        known |= {row.call: row.at for row in connection.execute(select(forgotten.c.call, forgotten.c.at))}
         theirs = list[str]()
         for part in chunks(sorted(known)):
             rows = connection.execute(select(alerts.c.id, alerts.c.opened_at).where(alerts.c.id.in_(part)))
             theirs += [row.id for row in rows if row.opened_at <= known[row.id]]
+        told = select(alerts.c.id, alerts.c.call, alerts.c.opened_at)
+        for row in connection.execute(told.where(alerts.c.call.startswith(SUBJECT, autoescape=True))):
+            _, about, key = row.call.rpartition(":caller:")
+            if about and row.opened_at <= known.get(key, float("-inf")):
+                theirs.append(row.id)
         return _found(connection, sorted(known), theirs, [])
+
+
+def _known(store: Store, file: Path) -> dict[str, float]:
+    """Every id that was deleted once, and the keys of those who asked for it: when."""
+    known = dict(listed(file))
+    with store.reading() as connection:
+        return known | {row.call: row.at for row in connection.execute(select(forgotten.c.call, forgotten.c.at))}
 
 
 def _found(connection: Connection, asked: Sequence[str], theirs: Sequence[str], keys: Sequence[str]) -> Found:
@@ -172,7 +172,10 @@ def _found(connection: Connection, asked: Sequence[str], theirs: Sequence[str], 
     gone, shared = dict.fromkeys(asked, quoted.EVER), list[str]()
     told = select(alerts.c.id, alerts.c.changes).where(alerts.c.call.startswith(SUBJECT, autoescape=True))
     for row in connection.execute(told) if gone else ():
-        changes = past.changes_in(row.changes)
+        try:
+            changes = past.changes_in(row.changes)
+        except DAMAGED:
+            continue  # nobody can read what it is about; its time comes
         if any(call in gone for change in changes for call in change.calls):
             (shared if quoted.without(changes, gone) else own).append(row.id)
     about = tuple(dict.fromkeys((*own, *theirs)))
@@ -187,48 +190,6 @@ def _found(connection: Connection, asked: Sequence[str], theirs: Sequence[str], 
 def _span(began_at: float, heard_at: float) -> quoted.Span:
     """When words of a call may have been said, by the clocks of all who hear it."""
     return began_at - CLOCKS_S, max(began_at, heard_at) + CLOCKS_S
-
-
-# ------------------------------------------------------------------------------------------ the list beside the store
-
-
-def list_file(settings: Settings) -> Path:
-    """Ids and times of what was deleted: so that a backup that is put back can be rid of it again."""
-    return settings.run_dir / "archive" / "forgotten.csv"
-
-
-def _listed(file: Path) -> list[tuple[str, float]]:
-    try:
-        text = file.read_text("utf-8")
-    except FileNotFoundError:
-        return []
-    except (OSError, UnicodeError) as error:
-        raise StoreError(f"the list {file} cannot be read: {error}") from None
-    found = []
-    for number, line in enumerate(text.splitlines(), 1):
-        name, _, at = line.rpartition(",")
-        try:
-            found.append((name, float(at)))
-        except ValueError:
-            raise StoreError(f"{file}:{number}: not `id,time` (mend or delete that line)") from None
-    return found
-
-
-def _write_list(settings: Settings, names: Iterable[str], now: float) -> None:
-    """Whole or not at all; what no copy can hold any more is left out."""
-    file = list_file(settings)
-    oldest = now - (settings.archive.figures_days + 1) * _DAY_S
-    known = {name: at for name, at in _listed(file) if at > oldest} | dict.fromkeys(names, now)
-    try:
-        make_private(file.parent)
-        part = file.with_suffix(".part")
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
-            out.writelines(f"{name},{at:.3f}\n" for name, at in known.items())
-            out.flush()
-            os.fsync(out.fileno())
-        part.rename(file)
-    except OSError as error:
-        raise StoreError(f"the list {file} cannot be written: {error.strerror}; nothing was deleted") from None
 
 
 # ------------------------------------------------------------------------------------------ deleting
@@ -254,7 +215,7 @@ def remove(  # noqa: PLR0913 - what, why, who
     Raises StoreError: what has not gone yet goes with ``again``.
     """
     now = time.time() if now is None else now
-    _write_list(settings, sorted({call.id for call in found.calls} | set(found.alerts)), now)
+    write_list(settings, sorted({call.id for call in found.calls} | found.ids), now)
     samples, removed = list[bytes](), Counter[tuple[Kind, str]]()
     tell("rows")
     for part in chunks(found.calls, CALLS):
@@ -263,12 +224,13 @@ def remove(  # noqa: PLR0913 - what, why, who
     _patiently(lambda: _reads_lose(store, found, removed))
     _patiently(lambda: _noted(store, asked, found, by, role, reason, now))
     tell("days")
-    stale = _stale(store) if asked == "again" else set(found.days)
-    written = _days(store, settings, stale | {day for kind, day in removed if day and kind != "reads"})
+    folder = settings.archive_folder
+    stale = forget_days.stale(store, folder) if asked == "again" else set(found.days)
+    written = forget_days.renew(store, folder, stale | {day for kind, day in removed if day and kind != "reads"})
     tell("pages")
     scrub(store)
     tell("check")
-    needles = _spread(samples, SAMPLES)
+    needles = spread(samples, SAMPLES)
     return Account(
         at=_clock(store, now),
         by=by,
@@ -281,7 +243,7 @@ def remove(  # noqa: PLR0913 - what, why, who
         removed=tuple(Removed(kind, day, count) for (kind, day), count in sorted(removed.items())),
         parquet=written,
         samples=len(needles),
-        verified=_verified(store, needles) if store.is_sqlite else None,
+        verified=verified(store, needles) if store.is_sqlite else None,
         left=left_over(settings, store, now),
     )
 
@@ -329,8 +291,9 @@ def _counted(connection: Connection, part: Sequence[Call]) -> tuple[Counter[tupl
         samples.append(bytes(row.lines[len(row.lines) // 2 :][:48]))
     for row in connection.execute(select(words).where(words.c.call_no.in_(nos))):
         found["words", on[row.call_no]] += 1
-        said = past.lines_in(row.lines)
-        samples.extend(_in_file(line) for line in said[len(said) // 2 :][:1])
+        with suppress(*DAMAGED):  # what cannot be read goes all the same
+            said = past.lines_in(row.lines)
+            samples.extend(_in_file(line) for line in said[len(said) // 2 :][:1])
     theirs = list(connection.execute(select(alerts.c.id, alerts.c.day).where(alerts.c.call.in_(ids))))
     found.update(("alerts", row.day) for row in theirs)
     whose = judgements.c.call.in_(ids) | judgements.c.alert.in_([row.id for row in theirs])
@@ -373,14 +336,12 @@ def _reads_lose(store: Store, found: Found, removed: Counter[tuple[Kind, str]]) 
     """Who read it stays; what it was does not."""
     if not found.ids:
         return
-    names = re.compile(
-        "|".join(rf"(?<![\w.-]){re.escape(each)}(?![\w-])" for each in sorted(found.ids, key=len, reverse=True))
-    )
+    tells = audit.teller(found.ids)
     own = Counter[tuple[Kind, str]]()
     with store.reading() as connection:
         asked = select(reads.c.id, reads.c.at, reads.c.of).where(reads.c.of != MARKER)
         rows = connection.execution_options(yield_per=5000).execute(asked)
-        theirs = [(row.id, row.at) for row in rows if names.search(row.of)]
+        theirs = [(row.id, row.at) for row in rows if tells(row.of)]
     own.update(("reads", store.day_of(at)) for _, at in theirs)
     for part in chunks([each for each, _ in theirs]):
         with store.writing() as connection:
@@ -389,110 +350,25 @@ def _reads_lose(store: Store, found: Found, removed: Counter[tuple[Kind, str]]) 
 
 
 def _noted(store: Store, asked: Asked, found: Found, by: str, role: str, reason: str, now: float) -> None:  # noqa: PLR0913
-    told = f"{asked}: {len(found.calls)} calls" + (f"; {reason}" if reason else "")
-    entry = {"id": uuid4().hex, "at": now, "by": by, "role": role, "what": "forget", "of": told[:500]}
+    told = audit.written("forget", {"asked": asked, "done": True, "count": len(found.calls), "reason": reason})
+    entry = {"id": uuid4().hex, "at": now, "by": by, "role": role, "what": "forget", "of": told}
     with store.writing() as connection:
         connection.execute(insert(reads), [entry])
 
 
-# ------------------------------------------------------------------------------------------ files and pages
-
-
-def _stale(store: Store) -> set[str]:
-    """Days whose files are older than their rows: an interruption may have left them so."""
-    with store.reading() as connection:
-        asked = select(days.c.day).where(days.c.changed > days.c.written, days.c.written > 0)
-        return set(connection.scalars(asked))
-
-
-def _days(store: Store, settings: Settings, changed: set[str]) -> tuple[str, ...]:
-    """Write the days anew that had been written; the others get no file by this."""
-    folder = settings.archive_folder
-    with store.reading() as connection:
-        asked = select(days.c.day).where(days.c.day.in_(sorted(changed)), days.c.written > 0)
-        had = list(connection.scalars(asked.order_by(days.c.day)))
-    for day in had:
-        parquet.write_day(store, folder, day)
-    return tuple(had)
+# ------------------------------------------------------------------------------------------ afterwards
 
 
 def finish(store: Store, settings: Settings) -> tuple[str, ...]:
-    """What an interruption may have left undone: files of days that are older than their rows, pages; which days."""
-    written = _days(store, settings, _stale(store))
+    """What an interruption may have left undone: the audit, files of days that are older than their rows, pages; which
+    days. Raises StoreError.
+    """
+    found = Found(ids=frozenset(_known(store, list_file(settings))))
+    _patiently(lambda: _reads_lose(store, found, Counter()))
+    folder = settings.archive_folder
+    written = forget_days.renew(store, folder, forget_days.stale(store, folder))
     scrub(store)
     return written
-
-
-def scrub(store: Store) -> None:
-    """Leave nothing of what was deleted in the database's pages. Raises DownError.
-
-    SQLite overwrites what is deleted, but not what it has moved from page to page before: the file is written anew,
-    while whoever writes waits. PostgreSQL: VACUUM; what its pages keep is overwritten in time.
-    """
-    search.scrub(store)
-    if store.is_sqlite:
-        _renew(store)
-        tidy(store, WAIT_MS)
-        return
-    try:
-        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql(_VACUUM)
-    except DBAPIError as error:
-        raise DownError(f"the store {store.where} could not be vacuumed: {type(error.orig).__name__}") from None
-
-
-def _renew(store: Store) -> None:
-    """The temporary copy may be as large as the store: on disk, not in memory."""
-    for left in reversed(range(TRIES)):
-        try:
-            with store.engine.connect() as connection:
-                connection.exec_driver_sql("COMMIT")
-                connection.exec_driver_sql("PRAGMA temp_store=FILE")
-                connection.exec_driver_sql("VACUUM")
-                connection.exec_driver_sql("BEGIN")
-            return
-        except DBAPIError as error:
-            if "locked" in str(error.orig) and left:
-                time.sleep(PAUSE_S)
-                continue
-            text = f"the file {store.where} could not be written anew ({error.orig})"
-            mend = "make as much room as it takes, beside it and in /var/tmp, and run `sansheng archive forget --again`"
-            raise DownError(f"{text}: {mend}") from None
-
-
-def _spread(samples: Sequence[bytes], most: int) -> list[bytes]:
-    """So many of them, from all over."""
-    long = [each for each in samples if len(each) >= 24]
-    return [long[at * len(long) // most] for at in range(most)] if len(long) > most else long
-
-
-def _verified(store: Store, needles: Sequence[bytes]) -> bool:
-    """Whether nothing of it is left; who reads just now keeps the write-ahead log from being emptied for a moment."""
-    for _ in range(LOOKS):
-        if _is_clean(store, needles):
-            return True
-        time.sleep(PAUSE_S)
-        tidy(store, WAIT_MS)
-    return _is_clean(store, needles)
-
-
-def _is_clean(store: Store, needles: Sequence[bytes]) -> bool:
-    """Whether the bytes are in neither the file nor its write-ahead log."""
-    file = Path(store.where)
-    return not any(
-        needle in piece
-        for path in (file, file.with_name(file.name + "-wal"))
-        for piece in _pieces(path)
-        for needle in needles
-    )
-
-
-def _pieces(path: Path, size: int = 1 << 24, overlap: int = 4096) -> Iterator[bytes]:
-    if not path.exists() or not path.stat().st_size:
-        return
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-        for at in range(0, len(whole), size):
-            yield whole[max(0, at - overlap) : at + size]
 
 
 # ------------------------------------------------------------------------------------------ the account
@@ -520,3 +396,21 @@ def left_over(settings: Settings, store: Store, now: float) -> tuple[Left, ...]:
     names = ("calls", "alerts", "verdicts", "audit", "subjects", "dead-letters", "wall", "audio")
     found = [Left(f"kafka:{name}", until(name)) for name in names]
     return (*found, Left("states", until("calls")), Left("backups", ""), Left("exports", ""))
+
+
+__all__ = [
+    "MARKER",
+    "Account",
+    "Asked",
+    "Call",
+    "Found",
+    "Left",
+    "Removed",
+    "finish",
+    "list_file",
+    "of_call",
+    "of_caller",
+    "of_list",
+    "remove",
+    "scrub",
+]

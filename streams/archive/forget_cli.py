@@ -21,11 +21,10 @@ import msgspec
 import typer
 from sqlalchemy import Row, select
 
-from streams.archive import day_files, days, forget, keeping
+from streams.archive import day_files, forget, forget_days, keeping, reads_told
 from streams.archive import reads as audit
 from streams.archive.archive_cli import app, opened
 from streams.archive.forget import MARKER, Account, Asked, Found
-from streams.archive.schema import days as day_rows
 from streams.archive.schema import reads
 from streams.archive.store import Store
 from streams.events import CallOffered
@@ -33,6 +32,11 @@ from streams.phrases.normal import masked
 from streams.settings import Settings
 from streams.telephony.pseudonym import key_from, pseudonymise
 from streams.terminal import bar, print_table, say
+
+#: What ``calls.caller_key`` looks like.
+_KEY = re.compile(r"[0-9a-f]{16}")
+#: A spreadsheet takes a file for UTF-8 by its first bytes, and what begins so for a formula, whoever wrote it.
+_BOM, _FORMULA = "\ufeff", ("=", "+", "-", "@", "\t", "\r")
 
 English = Annotated[bool, typer.Option("--english", help="Print in English.")]
 
@@ -67,7 +71,7 @@ def forget_command(  # noqa: PLR0913 - each is an option of its own
         if found.is_empty:
             _nothing(store, settings, asked, english=english)
             return
-        audit.note(store, "forget", f"asked for, {asked}: {len(found.calls)} calls")
+        audit.note(store, "forget", {"asked": asked, "done": False, "count": len(found.calls)})
         _show(found, english=english)
         if not (yes or typer.confirm(_ASK[english], err=True)):
             _refuse(_UNTOUCHED[english], 1)
@@ -97,10 +101,12 @@ def _found(store: Store, settings: Settings, caller: str, caller_key: str, call:
     if call:
         return forget.of_call(store, call)
     if caller_key:
+        if not _KEY.fullmatch(caller_key):
+            _refuse("that is no caller key: it has 16 of the characters 0-9 and a-f (`calls.caller_key`)", 2)
         return forget.of_caller(store, [caller_key])
     if not caller:
         return forget.of_list(store, forget.list_file(settings))
-    number = typer.prompt("number", hide_input=True, err=True) if caller == "-" else caller
+    number = _asked_for() if caller == "-" else caller
     if "*" in number or len(re.sub(r"\D", "", number)) < 3:
         _refuse("that is no whole telephone number (stars cannot be looked up: give all digits)", 2)
     if not (settings.run_dir / "pseudonym.key").exists():
@@ -110,6 +116,13 @@ def _found(store: Store, settings: Settings, caller: str, caller_key: str, call:
             1,
         )
     return forget.of_caller(store, keys_of(number, key_from(settings.run_dir)))
+
+
+def _asked_for() -> str:
+    """Out of the shell's history: typed unseen, or the first line of what is piped in."""
+    if sys.stdin.isatty():
+        return str(typer.prompt("number", hide_input=True, err=True))
+    return sys.stdin.readline().strip()
 
 
 def keys_of(number: str, key: bytes) -> list[str]:
@@ -131,10 +144,10 @@ def _nothing(store: Store, settings: Settings, asked: Asked, *, english: bool) -
 
 _NONE = {
     "caller": (
-        "档案中没有这位客户的通话\uff0c什么也没有改动",
+        "归档中没有这位客户的通话\uff0c什么也没有改动",
         "the archive has no call of such a customer; nothing was changed",
     ),
-    "call": ("档案中没有这通电话\uff0c什么也没有改动", "the archive has no such call; nothing was changed"),
+    "call": ("归档中没有这通通话\uff0c什么也没有改动", "the archive has no such call; nothing was changed"),
 }
 _CLEAN = (
     "已删除过的数据没有再出现\uff1b重写的日文件\uff1a{days}",
@@ -143,7 +156,7 @@ _CLEAN = (
 _ASK = ("以上数据将永久删除\uff0c确定吗\uff1f", "all this is deleted for good; go on?")
 _UNTOUCHED = ("已取消\uff0c什么也没有改动", "nothing was changed")
 _STEPS = {
-    "rows": ("正在删除通话、报警与索引……", "deleting calls, alerts and index ..."),
+    "rows": ("正在删除通话、告警与索引……", "deleting calls, alerts and index ..."),
     "days": ("正在重写相关日期的 Parquet 文件……", "writing the days' Parquet files anew ..."),
     "pages": ("正在清理数据库中的残留……", "cleaning the database's pages ..."),
     "check": ("正在抽查是否还有残留……", "looking whether anything is left ..."),
@@ -153,13 +166,14 @@ _STEPS = {
 def _show(found: Found, *, english: bool) -> None:
     """How much, and from when to when; no number, no text."""
     one, several = len(found.alerts), len(found.shared)
-    span = f"{found.days[0]} – {found.days[-1]}" if found.days else "-"
+    first, last = (found.days[0], found.days[-1]) if found.days else ("-", "-")
+    span = first if first == last else f"{first} – {last}"
     if english:
         say(f"{len(found.calls)} calls ({span}), {one} alerts; {several} alerts about several calls lose theirs")
     else:
         say(
-            f"找到通话 {len(found.calls)} 通\uff08{span}\uff09\uff0c报警 {one} 条\uff1b"
-            f"另有 {several} 条涉及多通电话的报警将去掉这些通话"
+            f"找到通话 {len(found.calls)} 通\uff08{span}\uff09\uff0c告警 {one} 条\uff1b"
+            f"另有 {several} 条涉及多通通话的告警将去掉这些通话"
         )
 
 
@@ -167,10 +181,10 @@ _KINDS = {
     "calls": ("通话", "calls"),
     "parts": ("参与的坐席", "agents taking part"),
     "records": ("通话事件记录", "records of events"),
-    "words": ("通话文字与检索索引", "transcripts and their index"),
-    "alerts": ("报警", "alerts"),
+    "words": ("通话文字及其索引", "transcripts and their index"),
+    "alerts": ("告警", "alerts"),
     "judgements": ("复核与申诉", "judgements and appeals"),
-    "shared": ("涉及多通电话的报警\uff08已去掉这些通话\uff09", "alerts about several calls (without these now)"),
+    "shared": ("涉及多通通话的告警\uff08已去掉这些通话\uff09", "alerts about several calls (without these now)"),
     "reads": ("查阅记录\uff08已隐去对象\uff09", "entries of the audit (what was read is hidden now)"),
 }
 _LEFT = {
@@ -193,7 +207,9 @@ def _print(account: Account, *, english: bool) -> None:
         title = f"Removed on request, {account.at}: {account.calls} calls"
         print_table(("kind", "day", "rows"), rows, title)
     else:
-        print_table(("类别", "日期", "条数"), rows, f"应要求删除\uff0c{account.at}\uff1a通话 {account.calls} 通")
+        print_table(
+            ("类别", "日期", "条数"), rows, f"应要求删除\uff0c{_moment(account.at)}\uff1a通话 {account.calls} 通"
+        )
     for line in _told(account, english=english):
         typer.echo(line)
     left = [(_where(each.where, english=english), each.until or "-") for each in account.left]
@@ -201,6 +217,11 @@ def _print(account: Account, *, english: bool) -> None:
         print_table(("not removed", "gone by"), left, "Still elsewhere")
     else:
         print_table(("未删除的位置", "最迟消失于"), left, "仍在别处的数据")
+
+
+def _moment(at: str) -> str:
+    """ISO 8601 as a Chinese sentence has it; no time: nothing was ever heard of."""
+    return f"{datetime.fromisoformat(at):%Y年%-m月%-d日 %H:%M}" if at else "-"
 
 
 def _where(name: str, *, english: bool) -> str:
@@ -218,7 +239,7 @@ def _told(account: Account, *, english: bool) -> Iterator[str]:
     yield (
         f"The archive had read up to {account.known_until}; what came later is not in this."
         if english
-        else f"档案当时已收到 {account.known_until} 为止的通话\uff0c之后的不在此列\u3002"
+        else f"归档当时已收到 {_moment(account.known_until)} 为止的通话\uff0c之后的不在此列\u3002"
     )
 
 
@@ -265,13 +286,9 @@ def keep_command() -> None:
 
 def _write_old(store: Store, settings: Settings, now: float) -> str:
     """The files of days that have lost something."""
-    before = keeping.limits(store, settings, now).words
-    is_stale = (day_rows.c.changed > day_rows.c.written) & (day_rows.c.written > 0)
-    with store.reading() as connection:
-        due = list(connection.scalars(select(day_rows.c.day).where((day_rows.c.day < before) & is_stale)))
-    for day in due:
-        days.write_day(store, settings.archive_folder, day)
-    return day_files.told(due)
+    before, folder = keeping.limits(store, settings, now).words, settings.archive_folder
+    due = {day for day in forget_days.stale(store, folder) if day < before}
+    return day_files.told(forget_days.renew(store, folder, due, unknown_too=False))
 
 
 # ------------------------------------------------------------------------------------------ reads
@@ -298,38 +315,27 @@ def reads_command(
     except ValueError as error:
         _refuse(str(error), 2)
     with opened() as (store, _):
-        audit.note(store, "reads", " ".join(each for each in (of, by, span) if each) or "all")
+        audit.note(store, "reads", {"of": of, "by": by, "days": span})
         _list(store, list(_entries(store, of, by, asked)), output, english=english)
 
 
 def _entries(store: Store, of: str, by: str, asked: Sequence[str]) -> Iterator[Row[Any]]:
     found = select(reads).order_by(reads.c.at, reads.c.id)
-    if of:
-        found = found.where(reads.c.of == of)
     if by:
         found = found.where(reads.c.by == by)
     if asked:
         found = found.where(reads.c.at >= keeping.midnight(store, asked[0]))
     with store.reading() as connection:
-        for row in connection.execute(found):
+        for row in connection.execution_options(yield_per=5000).execute(found):
+            if of and not audit.is_of(row.what, row.of, of):
+                continue
             if not asked or store.day_of(row.at) <= asked[-1]:
                 yield row
 
 
 _HEADS = (("时间", "谁", "角色", "做了什么", "对象"), ("time", "who", "role", "what", "of"))
-_ROLES = {"wall": "大屏", "supervisor": "班长", "manager": "经理", "agent": "坐席", "operator": "运维"}
-_WHAT = {
-    "alert": "查看报警",
-    "call": "查看通话",
-    "agent": "查看坐席",
-    "lines": "查看通话文字",
-    "find": "检索通话",
-    "figures": "查看报表",
-    "record": "取出通话记录",
-    "forget": "应要求删除",
-    "reads": "查看查阅记录",
-}
 _GONE = ("已应要求删除", "deleted on request")
+_NO_READS = ("没有符合条件的查阅记录", "the audit has no such entry")
 
 
 def _list(store: Store, found: Iterable[Row[Any]], output: As, *, english: bool) -> None:
@@ -337,13 +343,22 @@ def _list(store: Store, found: Iterable[Row[Any]], output: As, *, english: bool)
         (
             f"{datetime.fromtimestamp(row.at, store.zone):%Y-%m-%d %H:%M:%S}",
             row.by,
-            row.role if english else _ROLES.get(row.role, row.role),
-            row.what if english else _WHAT.get(row.what, row.what),
-            _GONE[english] if row.of == MARKER else row.of,
+            reads_told.role(row.role, english=english),
+            reads_told.what(row.what, english=english),
+            _GONE[english] if row.of == MARKER else reads_told.told(row.what, row.of, store.zone, english=english),
         )
         for row in found
     ]
     if output is As.csv:
-        csv.writer(sys.stdout).writerows([_HEADS[english], *rows])
+        sys.stdout.write(_BOM)
+        csv.writer(sys.stdout).writerows([_HEADS[english], *([_safe(cell) for cell in row] for row in rows)])
+        return
+    if not rows:
+        say(_NO_READS[english])
         return
     print_table(_HEADS[english], rows, f"{len(rows)} entries" if english else f"共 {len(rows)} 条")
+
+
+def _safe(cell: str) -> str:
+    """A name that looks like a formula is told apart from one."""
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell

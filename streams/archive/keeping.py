@@ -8,12 +8,15 @@ alerts; the audit is who read what.
 Owns the order of the work and where it is (table ``keeping``): each portion is a transaction, and a kill anywhere
 loses nothing of it. What costs time (unpacking) is done before that transaction, so that whoever writes meanwhile
 waits for some milliseconds. A day that somebody changes afterwards (a comment, offsets set back) is looked through
-again: ``days.wordless`` says up to which change it was seen to hold no words.
+again: ``days.wordless`` says up to which change it was seen to hold no words. What cannot be read (a damaged page) may
+hold words, too: it goes when it is due, and is told; the rest goes on.
 """
 
 from __future__ import annotations
 
+import logging
 import time
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from datetime import time as clock
@@ -37,7 +40,7 @@ from sqlalchemy.exc import DBAPIError
 
 from streams import verdicts
 from streams.alerts import AlertChange
-from streams.archive import past, quoted, search
+from streams.archive import forget_days, past, quoted, search
 from streams.archive.schema import (
     alerts,
     calls,
@@ -50,10 +53,15 @@ from streams.archive.schema import (
     snoozes,
     words,
 )
-from streams.archive.store import ConflictError, Store, chunks
+from streams.archive.store import ConflictError, RefusedError, Store, chunks
 from streams.archive.taking import Writer
 from streams.settings import Settings
 from streams.verdicts import Judgement
+
+log = logging.getLogger("sansheng.archive")
+
+#: A row holds something else than was written.
+DAMAGED = (zlib.error, msgspec.MsgspecError, ValueError, RecursionError)
 
 #: Portions follow each other for so long, seconds; then the archivist takes what has come meanwhile.
 BUSY_S = 0.3
@@ -99,7 +107,7 @@ def keep(store: Store, settings: Settings, now: float) -> Kept:
     limit, done, until = limits(store, settings, now), Kept(), time.monotonic() + BUSY_S
     while True:
         try:
-            step = _step(store, limit, now)
+            step = _step(store, settings, limit, now)
         except ConflictError:
             step = Kept()  # the archivist was quicker
         if step is None:
@@ -110,7 +118,7 @@ def keep(store: Store, settings: Settings, now: float) -> Kept:
             return done
 
 
-def _step(store: Store, limit: Limits, now: float) -> Kept | None:
+def _step(store: Store, settings: Settings, limit: Limits, now: float) -> Kept | None:
     """One portion; None: nothing is too old. What goes whole need not be looked through first."""
     steps: Sequence[Callable[[], Kept | None]] = (
         lambda: _audit(store, limit.audit),
@@ -120,6 +128,7 @@ def _step(store: Store, limit: Limits, now: float) -> Kept | None:
         lambda: _silent_calls(store, limit.words, now),
         lambda: _words(store, limit.words, now),
         lambda: _comments(store, limit.words),
+        lambda: Kept() if forget_days.drop_unknown(store, settings.archive_folder, limit.words) else None,
     )
     return next((done for step in steps if (done := step()) is not None), None)
 
@@ -224,13 +233,33 @@ def _silent_calls(store: Store, before: str, now: float) -> Kept | None:
     is_old = (calls.c.day < before) & (calls.c.heard_at < midnight(store, before))
     asked = select(calls.c.no, calls.c.id, calls.c.day).where((calls.c.state == "up") & is_old).limit(CALLS)
     with store.reading() as connection:
-        if connection.execute(asked.limit(1)).first() is None:
-            return None
+        found = list(connection.execute(asked))
+    if not found:
+        return None
+    try:
+        _derive(store, found, now)
+    except (*DAMAGED, RefusedError):
+        for row in found:
+            _derive_one(store, row, now)
+    return Kept()
+
+
+def _derive(store: Store, found: Sequence[Any], now: float) -> None:
     with store.writing() as connection:
         writer = Writer(store, connection)
-        writer.derive({row.no: (row.id, row.day) for row in connection.execute(asked)}, now)
+        writer.derive({row.no: (row.id, row.day) for row in found}, now)
         writer.settle(now)
-    return Kept()
+
+
+def _derive_one(store: Store, row: Any, now: float) -> None:
+    """One that cannot be read is lost all the same, so that its words go with its day."""
+    try:
+        _derive(store, [row], now)
+    except (*DAMAGED, RefusedError) as error:
+        log.error("call %d of %s cannot be read (%s): it is left as lost", row.no, row.day, type(error).__name__)
+        with store.writing() as connection:
+            connection.execute(update(calls).where(calls.c.no == row.no).values(state="lost"))
+            mark_changed(store, connection, [row.day], now)
 
 
 class _Place(NamedTuple):
@@ -307,7 +336,7 @@ def _of_calls(connection: Connection, place: _Place) -> _Portion:
     nos, ids = [row.no for row in found], [row.id for row in found]
     spoken = list(connection.scalars(select(words.c.call_no).where(words.c.call_no.in_(nos))))
     pieces = connection.execute(select(records).where(records.c.call_no.in_(nos)))
-    left = [(row, shorter) for row in pieces if (shorter := quoted.silent(row.lines)) is not None]
+    left = [(row, shorter) for row in pieces if (shorter := _silent(row, place.day)) is not None]
     later = connection.execute(select(alerts).where(alerts.c.call.in_(ids) & (alerts.c.day != place.day))).all()
     told = _quoting(later)
     return _Portion(
@@ -326,6 +355,15 @@ def _of_calls(connection: Connection, place: _Place) -> _Portion:
     )
 
 
+def _silent(row: Row[Any], day: str) -> quoted.Left | None:
+    """A piece that cannot be read goes whole."""
+    try:
+        return quoted.silent(row.lines)
+    except DAMAGED:
+        log.error("call %d of %s: a piece of its record cannot be read; it is removed with its words", row.call_no, day)
+        return quoted.Left(b"", 0)
+
+
 def _of_alerts(connection: Connection, place: _Place) -> _Portion:
     mine = (alerts.c.day == place.day) & (alerts.c.id > place.after)
     found = connection.execute(select(alerts).where(mine).order_by(alerts.c.id).limit(ROWS)).all()
@@ -338,7 +376,12 @@ def _quoting(found: Iterable[Row[Any]]) -> list[dict[str, Any]]:
     """New values for those alerts that quote."""
     made = []
     for row in found:
-        changes = past.changes_in(row.changes)
+        try:
+            changes = past.changes_in(row.changes)
+        except DAMAGED:
+            log.error("an alert of %s cannot be read; its title is kept", row.day)
+            made.append({"_id": row.id, "says": row.title, "changes": b"[]"})
+            continue
         plain = quoted.wordless(changes)
         if plain != changes:
             made.append(alert_values(row.id, plain))
@@ -356,7 +399,11 @@ def _comments_of(connection: Connection, whose: Any) -> list[dict[str, Any]]:
 
 
 def _uncommented(row: Any) -> dict[str, Any] | None:
-    made = verdicts.parse(row.judgement)
+    """``judgement`` None: it cannot be read, and is to go."""
+    try:
+        made = verdicts.parse(row.judgement)
+    except DAMAGED:
+        return {"_id": row.id, "judgement": None}
     if not isinstance(made, Judgement) or not made.text:
         return None
     return {"_id": row.id, "judgement": verdicts.render(replace(made, text=""))}
@@ -372,7 +419,15 @@ def _remove(store: Store, connection: Connection, portion: _Portion) -> None:
     for no, seq in portion.emptied:
         connection.execute(delete(records).where((records.c.call_no == no) & (records.c.first_seq == seq)))
     rewrite(connection, alerts, portion.alerts)
-    rewrite(connection, judgements, portion.comments)
+    _rewrite_comments(connection, portion.comments)
+
+
+def _rewrite_comments(connection: Connection, values: Sequence[dict[str, Any]]) -> None:
+    gone = [each["_id"] for each in values if each["judgement"] is None]
+    for part in chunks(gone):
+        log.error("%d judgement(s) cannot be read; they are removed", len(part))
+        connection.execute(delete(judgements).where(judgements.c.id.in_(part)))
+    rewrite(connection, judgements, [each for each in values if each["judgement"] is not None])
 
 
 def rewrite(connection: Connection, table: Table, values: Sequence[dict[str, Any]]) -> None:
@@ -390,7 +445,7 @@ def _comments(store: Store, before: str) -> Kept | None:
         is_known = exists().where(alerts.c.id == judgements.c.alert) | exists().where(calls.c.id == judgements.c.call)
         values = _comments_of(connection, (judgements.c.at < midnight(store, before)) & ~is_known)
     with store.writing() as connection:
-        rewrite(connection, judgements, values)
+        _rewrite_comments(connection, values)
         store.upsert(connection, keeping, [row])
     return Kept()
 

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
 from streams import verdicts
@@ -33,8 +34,35 @@ def unpack(piece: bytes) -> list[AnyEvent]:
 
 def joined(pieces: Iterable[bytes]) -> list[AnyEvent]:
     """The events of a record's pieces, each once, in the order in which they were logged."""
-    found = {event.seq: event for piece in pieces for event in unpack(piece)}
-    return [found[seq] for seq in sorted(found, key=lambda seq: -1 if seq is None else seq)]
+    return once([event for piece in pieces for event in unpack(piece)])
+
+
+def once(events: Sequence[AnyEvent]) -> list[AnyEvent]:
+    """The same. Offsets alone tell neither: a topic made anew counts from 0 again, a mirrored one counts otherwise.
+
+    Where they fall back they are counted on, because whoever folds the record takes a lower one for a redelivery.
+    """
+    kept: dict[tuple[type, float], list[AnyEvent]] = {}
+    found: list[AnyEvent] = []
+    last = -1
+    for event in sorted(events, key=_logged):
+        like = kept.setdefault((type(event), event.at), [])
+        if like and any(_is_same(event, each) for each in like):
+            continue
+        like.append(event)
+        if event.seq is not None and event.seq <= last:
+            event = replace(event, seq=last + 1)  # noqa: PLW2901 - as it is numbered here
+        last = last if event.seq is None else event.seq
+        found.append(event)
+    return found
+
+
+def _logged(event: AnyEvent) -> tuple[float, int]:
+    return event.logged_at or 0.0, -1 if event.seq is None else event.seq
+
+
+def _is_same(one: AnyEvent, other: AnyEvent) -> bool:
+    return replace(one, seq=other.seq, logged_at=other.logged_at) == other
 
 
 def record(connection: Connection, call: str) -> list[AnyEvent]:

@@ -20,6 +20,8 @@ from streams.events import Evidence, is_subject
 
 #: Events that hold words, or say that there were none: a rule must find no ears at all, and not silence.
 SPOKEN = frozenset({"transcript", "phrase.spotted"})
+#: Stands in ``reads.of`` in place of what was deleted on request: that somebody read it stays.
+MARKER = "~forgotten"
 _QUOTES = re.compile('[\u201c\u201d\u300c\u300d\u300e\u300f"]')
 
 

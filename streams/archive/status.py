@@ -62,10 +62,14 @@ def rows(found: Status, settings: Settings, lag: Mapping[str, int] | str) -> lis
     """As a table of what and how much; ``lag``: messages that wait by topic, or why nobody knows."""
     kept, up = settings.archive, found.calls.get("up", 0)
     ended, lost = found.calls.get("ended", 0), found.calls.get("lost", 0)
+    folder = _plain(str(settings.archive_folder))
     waits = [("waiting in Kafka", lag)] if isinstance(lag, str) else [*_lags(lag)]
     return [
-        ("store", f"{found.where} ({_bytes(found.store_bytes)}, revision {found.revision})"),
-        ("days as Parquet", f"{settings.archive_folder} ({_bytes(found.days_bytes)}; {found.pending} to be written)"),
+        ("store", f"{_plain(found.where)} ({_bytes(found.store_bytes)}, revision {found.revision})"),
+        (
+            "days as Parquet",
+            f"{folder} ({_bytes(found.days_bytes)}; {_days(found.pending)} to be written)",
+        ),
         ("from, to", f"{found.first_day} .. {found.last_day}" if found.first_day else "nothing yet"),
         ("calls", f"{ended:,} ended, {lost:,} whose end was lost, {up:,} going on"),
         ("transcripts", f"{found.words:,}"),
@@ -74,6 +78,15 @@ def rows(found: Status, settings: Settings, lag: Mapping[str, int] | str) -> lis
         *waits,
         ("kept", f"words {kept.words_days} days, figures {kept.figures_days}, who read what {kept.audit_days}"),
     ]
+
+
+def _plain(place: str) -> str:
+    """Every path in full; a URL as it is."""
+    return place if "://" in place else str(Path(place).absolute())
+
+
+def _days(number: int) -> str:
+    return "1 day" if number == 1 else f"{number} days"
 
 
 def _lags(lag: Mapping[str, int]) -> list[tuple[str, str]]:

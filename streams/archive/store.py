@@ -7,11 +7,12 @@ error: StoreError, whose text tells an operator what is wrong and the mend. Ever
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import URL, Column, Connection, Engine, Table, create_engine, event, make_url
@@ -72,7 +73,8 @@ class Store:
         self._url = _url(settings.archive_url)
         self.zone = ZoneInfo(settings.wall.timezone)
         self.engine = _engine(self._url)
-        self._file = Path(self._url.database or "") if self.is_sqlite else None
+        #: SQLite's; None: PostgreSQL has its own.
+        self.file = Path(self._url.database or "") if self.is_sqlite else None
         self._inode: int | None = None
 
     @property
@@ -82,8 +84,16 @@ class Store:
 
     @property
     def where(self) -> str:
-        """For people: never with a password."""
-        return str(self._file) if self._file else self._url.render_as_string(hide_password=True)
+        """For people: what it is, and where; never who we are there, or with what password."""
+        if self.file:
+            return str(self.file)
+        given = self._url.normalized_query  # where a password may stand, too
+        host, port = (
+            self._url.host or ",".join(given.get("host", ())),
+            self._url.port or ":".join(given.get("port", ())),
+        )
+        name = self._url.database or ",".join(given.get("dbname", ()))
+        return f"postgresql://{host}{f':{port}' if port else ''}/{name}"
 
     def day_of(self, at: float) -> str:
         """The site's date of that moment, Unix seconds."""
@@ -92,11 +102,11 @@ class Store:
     def prepare(self) -> None:
         """Make the folder of the file; only who writes does. Raises DownError."""
         try:
-            if self._file:
-                make_private(self._file.parent)
-                if not self._file.exists():
-                    os.close(os.open(self._file, os.O_CREAT, 0o600))
-                with self._told(), self.engine.connect() as connection:  # kept in the file; readers never wait for it
+            if self.file:
+                make_private(self.file.parent)
+                if not self.file.exists():
+                    os.close(os.open(self.file, os.O_CREAT, 0o600))
+                with self.told(), self.engine.connect() as connection:  # kept in the file; readers never wait for it
                     connection.exec_driver_sql("COMMIT")
                     connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         except OSError as error:
@@ -106,14 +116,14 @@ class Store:
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees one state of the store. Raises StoreError."""
         self._look()
-        with self._told(), self.engine.connect() as connection, connection.begin():
+        with self.told(), self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that is stored at its end, or not at all. Raises StoreError."""
         self._look()
-        with self._told(), self.engine.connect().execution_options(writes=True) as connection, connection.begin():
+        with self.told(), self.engine.connect().execution_options(writes=True) as connection, connection.begin():
             yield connection
 
     def upsert(
@@ -148,10 +158,10 @@ class Store:
 
     def _look(self) -> None:
         """An open SQLite file that was deleted or replaced would go on taking everything, for nobody."""
-        if self._file is None:
+        if self.file is None:
             return
         try:
-            inode = self._file.stat().st_ino
+            inode = self.file.stat().st_ino
         except OSError:
             self.close()
             text = (
@@ -162,21 +172,25 @@ class Store:
             self.close()
         self._inode = inode
 
-    def _has_no_room(self) -> bool:
+    def _disk(self) -> _Disk:
         """SQLite cannot always tell why its disk takes nothing."""
         try:
-            disk = os.statvfs(self._file.parent) if self._file else None
+            disk = os.statvfs(self.file.parent) if self.file else None
         except OSError:
-            return False
-        return disk is not None and disk.f_bavail * disk.f_frsize < _ROOM
+            disk = None
+        if disk is None:
+            return ""
+        if disk.f_flag & os.ST_RDONLY:
+            return "read-only"
+        return "full" if disk.f_bavail * disk.f_frsize < _ROOM else ""
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def told(self) -> Iterator[None]:
         """Errors of the driver in words."""
         try:
             yield
         except DBAPIError as error:
-            raise _error(self.where, error, is_full=self._has_no_room()) from None
+            raise _error(self.where, error, self._disk()) from None
         except StatementError as error:  # a value of the wrong type
             raise RefusedError(f"the store {self.where} refuses a value: {type(error.orig).__name__}") from None
         except SQLAlchemyError as error:
@@ -186,26 +200,72 @@ class Store:
 _WAITS = "what comes meanwhile waits in Kafka, for a week"
 _RIGHTS = "mend its owner or rights"
 _START = "start PostgreSQL, or mend archive.url"
-#: What the drivers say, what that is in two words, and the mend.
-_MEANING = (
-    ("full", "full", f"is full: make room; {_WAITS}"),
-    ("no space left", "full", f"is full: make room; {_WAITS}"),
-    ("locked", "locked", f"is locked by another program: end it; {_WAITS}"),
-    ("lock timeout", "locked", f"is locked by another program: end it; {_WAITS}"),
-    ("readonly", "not writable", f"cannot be written: {_RIGHTS}"),
-    ("read-only", "not writable", f"cannot be written: {_RIGHTS}"),
-    ("permission denied", "not writable", f"cannot be written: {_RIGHTS}"),
-    ("unable to open", "not to be opened", f"cannot be opened: mend its path, {_RIGHTS}"),
-    ("disk i/o error", "full or broken", "cannot be written: its disk is full, over a quota, or broken"),
-    ("malformed", "damaged", "is damaged: put a backup in its place, or move it away and have Kafka's week read again"),
-    ("not a database", "damaged", "is no SQLite database: mend archive.url, or move that file away"),
-    ("no such table", "without tables", "holds no tables yet: `sansheng archive migrate`, or start `sansheng archive`"),
-    ("does not exist", "without tables", "is not there as it should be: `sansheng archive migrate`"),
-    ("password authentication", "closed to us", "refuses the password of archive.url"),
-    ("connection", "not reached", f"cannot be reached: {_START}"),
-    ("server closed", "not reached", f"has gone: {_START}"),
-    ("terminating", "not reached", f"has gone: {_START}"),
+#: What is wrong, in two words, and the mend.
+_FULL = ("full", f"is full: make room; {_WAITS}")
+_LOCKED = ("locked", f"is locked by another program: end it; {_WAITS}")
+_NOT_WRITABLE = ("not writable", f"cannot be written: {_RIGHTS}")
+_READ_ONLY = ("not writable", f"lies on a disk that is mounted read-only: mount it writable; {_WAITS}")
+_NOT_OPENED = ("not to be opened", "cannot be opened: mend its path, its owner or its rights")
+_BROKEN = ("full or broken", "cannot be written: its disk is full, over a quota, or broken; look at it")
+_DAMAGED = ("damaged", "is damaged: put a backup in its place, or move it away and have Kafka's week read again")
+_NO_SQLITE = ("damaged", "is no SQLite database: mend archive.url, or move that file away")
+_NO_TABLES = ("without tables", "holds no tables yet: `sansheng archive migrate`, or start `sansheng archive`")
+_NOT_THERE = ("without tables", "is not there as it should be: `sansheng archive migrate`")
+_CLOSED = ("closed to us", "refuses the user or the password of archive.url: mend that, or the server's rights")
+_NOT_REACHED = ("not reached", f"cannot be reached: {_START}")
+_GONE = ("not reached", f"has gone: {_START}")
+_CROWDED = ("not reached", "takes no more connections: end some, or let PostgreSQL have more")
+#: By the beginning of SQLite's name of an error.
+_SQLITE = (
+    ("SQLITE_FULL", _FULL),
+    ("SQLITE_BUSY", _LOCKED),
+    ("SQLITE_LOCKED", _LOCKED),
+    ("SQLITE_READONLY", _NOT_WRITABLE),
+    ("SQLITE_PERM", _NOT_WRITABLE),
+    ("SQLITE_CANTOPEN", _NOT_OPENED),
+    ("SQLITE_IOERR", _BROKEN),
+    ("SQLITE_CORRUPT", _DAMAGED),
+    ("SQLITE_NOTADB", _NO_SQLITE),
 )
+#: By the beginning of PostgreSQL's state.
+_STATES = (
+    ("53100", _FULL),
+    ("53300", _CROWDED),
+    ("55P03", _LOCKED),
+    ("25006", _NOT_WRITABLE),
+    ("42501", _NOT_WRITABLE),
+    ("42P01", _NOT_THERE),
+    ("42703", _NOT_THERE),
+    ("3D000", _NOT_THERE),
+    ("3F000", _NOT_THERE),
+    ("28", _CLOSED),
+    ("58", _BROKEN),
+    ("XX001", _DAMAGED),
+    ("XX002", _DAMAGED),
+    ("08", _NOT_REACHED),
+    ("57P", _GONE),
+)
+#: By what the drivers say where there is neither: SQLite's plain error, and a server that was not reached.
+_SAID = (
+    ("no such table", _NO_TABLES),
+    ("does not exist", _NOT_THERE),
+    ("permission denied", _NOT_WRITABLE),
+    ("authentication", _CLOSED),
+    ("pg_hba", _CLOSED),
+    ("translate host name", _NOT_REACHED),
+    ("name or service not known", _NOT_REACHED),
+    ("resolve", _NOT_REACHED),
+    ("too many clients", _CROWDED),
+    ("connection slots", _CROWDED),
+    ("connection", _NOT_REACHED),
+    ("timeout", _NOT_REACHED),
+    ("server closed", _GONE),
+    ("terminating", _GONE),
+)
+#: Names of hosts, users and databases may be any words.
+_NAMES = re.compile("'[^']*'|\"[^\"]*\"|\u201c[^\u201d]*\u201d")
+#: What else is known of SQLite's disk.
+_Disk = Literal["", "full", "read-only"]
 #: A disk with less room, bytes, is full.
 _ROOM = 1 << 20
 #: PostgreSQL's: two transactions wanted the same (serialization, deadlock), or made the same row.
@@ -214,7 +274,7 @@ _CONFLICTS = ("40001", "40P01", "23505")
 _TOO_LARGE = "54000"
 
 
-def _error(where: str, error: DBAPIError, *, is_full: bool = False) -> StoreError:
+def _error(where: str, error: DBAPIError, disk: _Disk = "") -> StoreError:
     """Never with the statement or its values, which hold what people said."""
     kind = type(error.orig).__name__
     state = getattr(error.orig, "sqlstate", None)
@@ -222,12 +282,20 @@ def _error(where: str, error: DBAPIError, *, is_full: bool = False) -> StoreErro
         return ConflictError(f"the store {where} was being changed by somebody else: {kind}", "busy")
     if isinstance(error, DataError | IntegrityError) or state == _TOO_LARGE:
         return RefusedError(f"the store {where} refuses a value: {kind}")
-    said = str(error.orig).splitlines()[0].lower() if error.orig and str(error.orig) else ""
-    said = "full" if is_full and "i/o error" in said else said
-    for sign, brief, meaning in _MEANING:
-        if sign in said:
-            return DownError(f"the store {where} {meaning}", brief)
-    return DownError(f"the store {where} refused: {kind}")
+    brief, meaning = _meaning(error, state, disk) or ("in trouble", f"refused: {kind}: look at its log; {_WAITS}")
+    return DownError(f"the store {where} {meaning}", brief)
+
+
+def _meaning(error: DBAPIError, state: str | None, disk: _Disk) -> tuple[str, str] | None:
+    name = getattr(error.orig, "sqlite_errorname", None) or ""
+    found = next((meaning for sign, meaning in _SQLITE if name.startswith(sign)), None)
+    if found in (_NOT_WRITABLE, _NOT_OPENED, _BROKEN) and disk == "read-only":
+        return _READ_ONLY
+    if found == _BROKEN and disk == "full":
+        return _FULL
+    found = found or next((meaning for sign, meaning in _STATES if (state or "").startswith(sign)), None)
+    said = _NAMES.sub("", str(error.orig)).lower() if error.orig else ""
+    return found or next((meaning for sign, meaning in _SAID if sign in said), None)
 
 
 def _url(text: str) -> URL:

@@ -2,24 +2,26 @@
 
 So nothing is lost and nothing stored twice, wherever the archivist is killed. What comes again all the same (offsets
 set back, an engine that sends at least once) is known by its id or its offset and changes nothing. Owns what is kept
-of a message; knows no Kafka. Text is masked here once more: not every source of the record does.
+of messages that were read (``messages``); knows no Kafka.
 """
 
 from __future__ import annotations
 
-import re
+import logging
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from streams import alerts as alerting
-from streams import audit, verdicts
+from streams import verdicts
 from streams.alerts import SEVERITIES, AlertChange
 from streams.archive import past, quoted, search
+from streams.archive import reads as audited
 from streams.archive.facts import Facts, facts
+from streams.archive.messages import NAME, TOPICS, Batch, Message, Offsets, Topic
+from streams.archive.personal import kept
 from streams.archive.schema import (
     alerts,
     calls,
@@ -33,36 +35,18 @@ from streams.archive.schema import (
     snoozes,
     words,
 )
-from streams.archive.store import Store, StoreError, chunks
+from streams.archive.store import DownError, Store, StoreError, chunks
 from streams.core import SILENT_S
-from streams.events import AnyEvent, BadEventError, CallEnded, CallOffered, Tick, Transcript, parse
-from streams.phrases.normal import hidden
-from streams.telephony.pseudonym import pseudonymise
+from streams.events import AnyEvent, CallEnded
 from streams.verdicts import Judgement
 
-Topic = Literal["calls", "alerts", "verdicts", "audit"]
-TOPICS: tuple[Topic, ...] = ("calls", "alerts", "verdicts", "audit")
+log = logging.getLogger("sansheng.archive")
 
 #: A call is lost this long after it should have been, seconds: the detector's own end of it comes first.
 LOST_AFTER_S = SILENT_S + 120.0
 #: So many lost calls are closed in one transaction.
 LOST_AT_ONCE = 1000
 _CLOSING = frozenset({"cleared", "resolved", "false_alarm"})
-
-
-class Message(NamedTuple):
-    """One message. ``topic`` without prefix; ``logged_at``: the broker's time, Unix seconds."""
-
-    topic: Topic
-    partition: int
-    offset: int
-    logged_at: float
-    key: bytes
-    value: bytes
-
-
-#: (topic, partition) -> the next offset to read.
-Offsets = dict[tuple[str, int], int]
 
 
 class Took(NamedTuple):
@@ -99,7 +83,7 @@ class Taking:
 
         Raises TakenOverError where the store is elsewhere, DownError where it cannot be written: nothing is stored.
         """
-        batch = _Batch(messages, self._key, self._ahead_s)
+        batch = Batch(messages, self._key, self._ahead_s)
         with self._store.writing() as connection:
             _advance(self._store, connection, cluster, was, now)
             writer = Writer(self._store, connection)
@@ -107,7 +91,7 @@ class Taking:
             writer.alerts(batch.alerts)
             writer.judgements(batch.judgements)
             self._store.upsert(connection, snoozes, batch.snoozes, only=())
-            self._store.upsert(connection, reads, batch.reads, only=())
+            self._store.upsert(connection, reads, writer.reads(batch.reads), only=())
             writer.settle(max((message.logged_at for message in messages), default=0.0))
         done = len(batch.judgements) + len(batch.snoozes)
         return Took(ended, len(batch.alerts), done, len(batch.reads), batch.unreadable)
@@ -119,12 +103,37 @@ class Taking:
         """
         silent = (calls.c.state == "up") & (calls.c.heard_at < now - LOST_AFTER_S)
         asked = select(calls.c.id, calls.c.no, calls.c.day).where(silent).order_by(calls.c.no).limit(LOST_AT_ONCE)
-        with self._store.writing() as connection:
+        with self._store.reading() as connection:
             found = {row.no: (row.id, row.day) for row in connection.execute(asked)}
+        if not found:
+            return 0
+        try:
+            self._close(found, now)
+        except DownError:
+            raise
+        except Exception:  # one of them, which must not keep the others open
+            for no, own in found.items():
+                self._close_alone(no, own, now)
+        return len(found)
+
+    def _close(self, found: dict[int, tuple[str, str]], now: float) -> None:
+        with self._store.writing() as connection:
             writer = Writer(self._store, connection)
             writer.derive(found, now)
             writer.settle(now)
-        return len(found)
+
+    def _close_alone(self, no: int, own: tuple[str, str], now: float) -> None:
+        """A call whose record cannot be read is over too, with what was known of it; it is not tried again."""
+        try:
+            self._close({no: own}, now)
+        except DownError:
+            raise
+        except Exception as error:  # whatever it is: a damaged record raises anything
+            log.error("the record of call number %d cannot be read (%s): closed without it", no, type(error).__name__)
+            with self._store.writing() as connection:
+                writer = Writer(self._store, connection)
+                writer.give_up(no, own[1])
+                writer.settle(now)
 
 
 def _advance(store: Store, connection: Connection, cluster: str, was: Offsets, now: Offsets) -> None:
@@ -145,126 +154,6 @@ def _advance(store: Store, connection: Connection, cluster: str, was: Offsets, n
         if stored.get((topic, partition)) != at
     ]
     store.upsert(connection, progress, rows)
-
-
-# ------------------------------------------------------------------------------------------- reading messages
-
-
-class _Batch:
-    """The messages, read."""
-
-    def __init__(self, messages: Iterable[Message], key: bytes, ahead_s: float) -> None:
-        self.calls: dict[str, list[AnyEvent]] = {}
-        self.alerts: dict[str, list[AlertChange]] = {}
-        self.judgements: list[tuple[Judgement, Message]] = []
-        self.snoozes: list[dict[str, Any]] = []
-        self.reads: list[dict[str, Any]] = []
-        self.unreadable: dict[str, int] = {}
-        self._key, self._ahead_s = key, ahead_s
-        takes = {"calls": self._call, "alerts": self._alert, "verdicts": self._verdict, "audit": self._read}
-        for message in messages:
-            try:
-                takes[message.topic](message)
-            except (BadEventError, msgspec.MsgspecError, ValueError, RecursionError):
-                self.unreadable[message.topic] = self.unreadable.get(message.topic, 0) + 1
-
-    def _call(self, message: Message) -> None:
-        if message.key.startswith(b"~"):
-            return  # heartbeats; no call's id begins so
-        event = parse(_plain(message.value))
-        if event.call.encode() != message.key or event.at > message.logged_at + self._ahead_s:
-            raise ValueError("the detector refused it too")
-        if isinstance(event, CallOffered) and len(event.queue or "") > _NAME:
-            raise ValueError("a queue's name that no index takes")
-        if not isinstance(event, Tick):  # wakes are made anew by every replay
-            event = replace(kept(event, self._key), seq=message.offset, logged_at=message.logged_at)
-            self.calls.setdefault(event.call, []).append(event)
-
-    def _alert(self, message: Message) -> None:
-        change = alerting.parse(_plain(message.value))
-        self._look(message, change.call, change.at)
-        _fit(change.id, change.rulebook, most=_ID)
-        _fit(change.call, change.rule, change.agent or "", change.queue or "", most=_NAME)
-        self.alerts.setdefault(change.id, []).append(change)
-
-    def _verdict(self, message: Message) -> None:
-        verdict = verdicts.parse(_plain(message.value))
-        self._look(message, verdicts.key_of(verdict), verdict.at)
-        _fit(verdict.id, most=_ID)
-        if isinstance(verdict, Judgement):
-            _fit(verdict.alert, most=_ID)
-            _fit(verdict.call, most=_NAME)
-            self.judgements.append((verdict, message))
-        else:
-            self.snoozes.append({"id": verdict.id, "at": verdict.at, "snooze": msgspec.to_builtins(verdict)})
-
-    def _read(self, message: Message) -> None:
-        entry = audit.parse(_plain(message.value))
-        _fit(entry.role, most=_ROLE)
-        self.reads.append(
-            {
-                "id": f"{message.partition}:{message.offset}:{message.logged_at:.3f}",
-                "at": min(
-                    max(0.0, entry.at), message.logged_at
-                ),  # an entry is kept whatever the clock of its wall says
-                "by": entry.by,
-                "role": entry.role,
-                "what": entry.what,
-                "of": entry.id,
-            }
-        )
-
-    def _look(self, message: Message, key: str, at: float) -> None:
-        """As the wall does: what has another key came past its partition's order; nothing lies in the future."""
-        if key.encode() != message.key:
-            raise ValueError("the message has another key")
-        if not 0 <= at <= message.logged_at + self._ahead_s:
-            raise ValueError("not a time of this log")
-
-
-#: The lengths of columns (``schema``); SQLite would take more, PostgreSQL would not.
-_ID, _NAME, _ROLE = 64, 256, 16
-#: A NUL in a JSON text, behind an even number of backslashes: PostgreSQL stores none, and no name or sentence has one.
-_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
-
-
-def _plain(value: bytes) -> bytes:
-    return _NUL.sub(rb"\1", value) if b"u0000" in value else value
-
-
-def _fit(*texts: str, most: int) -> None:
-    if any(len(text) > most for text in texts):
-        raise ValueError("longer than any of ours")
-
-
-def kept(event: AnyEvent, key: bytes) -> AnyEvent:
-    """The event as it may be stored: numbers masked, whoever sent it."""
-    if isinstance(event, Transcript):
-        return _hidden(event)
-    if not isinstance(event, CallOffered):
-        return pseudonymise(event, key)
-    given = event.extra.get("customer_key")  # the gateway has masked it: a masked number would give another key
-    if not isinstance(given, str) or len(given) > _ID:
-        event = replace(event, extra={name: value for name, value in event.extra.items() if name != "customer_key"})
-        return pseudonymise(event, key)
-    masked = pseudonymise(event, key)
-    return replace(masked, extra={**masked.extra, "customer_key": given})
-
-
-def _hidden(event: Transcript) -> Transcript:
-    """With a star for each character of a long number that the recogniser left, in its words too."""
-    text = hidden(event.text)
-    if text == event.text:
-        return event
-    told, at = [], 0
-    for word in event.words:
-        found = event.text.find(word.text, at) if word.text else -1
-        if found < 0:
-            return replace(event, text=text, words=())
-        at = found + len(word.text)
-        stars = text[found:at]
-        told.append(word if stars == word.text else replace(word, text=stars, sound=None))
-    return replace(event, text=text, words=tuple(told))
 
 
 # ------------------------------------------------------------------------------------------- writing rows
@@ -293,27 +182,40 @@ class Writer:
         if new:
             self._connection.execute(insert(calls), [self._first(call, found[call]) for call in new])
         before, known = known, known | self._known(new)
-        pieces = [self._piece(known[call][0], events) for call, events in found.items()]
-        self._store.upsert(self._connection, records, pieces, longest=records.c.last_seq)
+        found = {call: past.once(events) for call, events in found.items()}
+        self._pieces({known[call][0]: events for call, events in found.items()})
         over = {
             c for c, events in found.items() if known[c][2] != "up" or any(isinstance(e, CallEnded) for e in events)
         }
         self._heard({known[call][0]: max(e.at for e in found[call]) for call in found if call not in over})
         whole = {known[call][0]: found[call] for call in over if call not in before}
-        self.derive({known[call][0]: (call, known[call][1]) for call in found if call in over}, None, whole)
+        # what comes late of a lost call does not bring it back, unless it goes on now
+        as_of = {known[c][0]: max(e.logged_at or 0.0 for e in found[c]) for c in over if known[c][2] == "lost"}
+        self.derive({known[call][0]: (call, known[call][1]) for call in found if call in over}, None, whole, as_of)
         return len(over)
 
+    def give_up(self, no: int, day: str) -> None:
+        """End a call of which nothing can be made."""
+        self._connection.execute(update(calls).where(calls.c.no == no).values(state="lost"))
+        self._days.add(day)
+
     def derive(
-        self, over: dict[int, tuple[str, str]], now: float | None, whole: dict[int, list[AnyEvent]] | None = None
+        self,
+        over: dict[int, tuple[str, str]],
+        now: float | None,
+        whole: dict[int, list[AnyEvent]] | None = None,
+        as_of: dict[int, float] | None = None,
     ) -> None:
         """Write what comes of the records of these calls, number to id and day; ``whole``: what is all of a record.
 
-        ``now``: a call without an end that has been silent by then is lost; None: as of its last event.
+        ``now``: a call without an end that has been silent by then is lost; None: as of its last event. ``as_of``: the
+        same for single ones.
         """
+        at = as_of or {}
         events = dict(whole or {})
         events |= past.records_of(self._connection, [no for no in over if no not in events])
         again = [no for no in over if whole is None or no not in whole]
-        made = self._as_known({no: facts(events[no], now) if no in events else None for no in over}, again)
+        made = self._as_known({no: facts(events[no], at.get(no, now)) if no in events else None for no in over}, again)
         self._one_piece({no: events[no] for no in again if no in events})
         self._rows(over, made)
         for part in chunks(again):
@@ -324,7 +226,16 @@ class Writer:
             {"call_no": no, **msgspec.structs.asdict(part)} for no, each in made.items() if each for part in each.parts
         ]
         self._store.upsert(self._connection, parts, taking)
+        self._withdraw([no for no in again if not (each := made[no]) or not each.lines])
         self.words({no: each for no, each in made.items() if each})
+
+    def _withdraw(self, silent: Sequence[int]) -> None:
+        """A late watermark may have taken back all that was heard. (Where retention took the words none are left.)"""
+        for part in chunks(silent):
+            of_these = select(words.c.call_no).where(words.c.call_no.in_(part))
+            if stale := list(self._connection.scalars(of_these)):
+                search.unindex(self._store, self._connection, stale)
+                self._connection.execute(delete(words).where(words.c.call_no.in_(stale)))
 
     def _as_known(self, made: dict[int, Facts | None], again: Sequence[int]) -> dict[int, Facts | None]:
         """What only its words told of a call stays known when they have been forgotten."""
@@ -382,6 +293,17 @@ class Writer:
         self._store.upsert(self._connection, judgements, rows, only=())
         self._judge(list(dict.fromkeys(str(row["alert"]) for row in rows)))
 
+    def reads(self, made: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Who saw what, as it may be stored: that somebody read what is forgotten stays, what it was does not."""
+        from streams.archive.forget import MARKER  # noqa: PLC0415 - it builds upon this
+
+        named = [_named(row["of"]) for row in made]
+        gone = self._forgotten([name for names in named for name in names if len(name) <= NAME])
+        return [
+            row | {"of": MARKER} if any(name in gone for name in names) else row
+            for row, names in zip(made, named, strict=True)
+        ]
+
     # ------------------------------------------------------------------------------------------
 
     def _forgotten(self, asked: Sequence[str]) -> dict[str, float]:
@@ -410,10 +332,28 @@ class Writer:
         return {
             "call_no": no,
             "first_seq": events[0].seq,
-            "last_seq": events[-1].seq,
+            "last_seq": max(event.seq or 0 for event in events),
             "events": len(events),
             "lines": past.pack(events),
         }
+
+    def _pieces(self, found: dict[int, list[AnyEvent]]) -> None:
+        """Store what has come. One that is there under its number is the same, or another log's: they are joined."""
+        there: dict[tuple[int, int], bytes] = {}
+        first = {no: events[0].seq for no, events in found.items()}
+        for part in chunks(list(found)):
+            keys = self._connection.execute(
+                select(records.c.call_no, records.c.first_seq).where(records.c.call_no.in_(part))
+            )
+            for no in [no for no, seq in keys if seq == first[no]]:
+                own = (records.c.call_no == no) & (records.c.first_seq == first[no])
+                there[no, first[no] or 0] = self._connection.execute(select(records.c.lines).where(own)).scalar_one()
+        pieces = []
+        for no, events in found.items():
+            before = there.get((no, first[no] or 0))
+            every = past.once([*past.unpack(before), *events]) if before else events
+            pieces.append(self._piece(no, every) | {"first_seq": first[no]})
+        self._store.upsert(self._connection, records, pieces)
 
     def _one_piece(self, whole: dict[int, list[AnyEvent]]) -> None:
         """A record that came in many pieces is stored as one."""
@@ -478,6 +418,13 @@ class Writer:
             self._days.update(self._connection.scalars(select(alerts.c.day).where(alerts.c.id.in_(part)).distinct()))
 
 
+def _named(of: str) -> list[str]:
+    """Whatever an entry of the audit may name: it is an id, some words, or a JSON object of fields."""
+    values = (audited.fields_of(of) or {}).values()
+    listed = [str(each) for value in values for each in (value if isinstance(value, list) else [value])]
+    return [of, *of.split(), *listed]
+
+
 def _merged(changes: Iterable[AlertChange]) -> tuple[AlertChange, ...]:
     """Each change once: the engine sends at least once."""
     once: dict[tuple[str, str, float], AlertChange] = {}
@@ -493,4 +440,4 @@ def _call_row(no: int, made: Facts, day: str) -> dict[str, Any]:
 
 _CALL_COLUMNS = tuple(column.name for column in calls.columns)
 
-__all__ = ["TOPICS", "Message", "Offsets", "TakenOverError", "Taking", "Took", "Writer", "kept"]
+__all__ = ["TOPICS", "Message", "Offsets", "TakenOverError", "Taking", "Took", "Topic", "Writer", "kept"]

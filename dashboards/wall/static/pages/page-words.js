@@ -25,6 +25,12 @@ const zh = {
     lost: ["连接已断开", "正在重新连接，连上后自动读取。"],
   },
 
+  /** Why these two need the archive, too. */
+  needsArchive: {
+    find: "查找通话要用到归档，今天的通话也一样，现在读不到。实时监控和告警不受影响；归档恢复后，本页会自动继续查找。",
+    agent: "今天以前的通话和告警存放在归档里，现在读不到。今天的记录和实时监控不受影响；归档恢复后，本页会自动读取。",
+  },
+
   notYours: {
     title: "您不能查看这一页",
     agent: { alerts: "这是其他坐席的告警，您只能查看自己的。", calls: "这是其他坐席的通话，您只能查看自己的。",
@@ -179,7 +185,7 @@ const zh = {
     severity: "级别",
     severities: { "": "级别不限", notice: "有告警", warning: "警告及以上", critical: "严重" },
     verdict: "判定",
-    verdicts: { "": "判定不限", open: "待判定", true: "属实", false: "误报" },
+    verdicts: { "": "判定不限", open: "待判定", true: "属实", false: "误报", appealed: "申诉中" },
     any: { queue: "队列不限", rule: "规则不限" },
     length: "时长",
     atLeast: "最短（分钟）",
@@ -250,6 +256,11 @@ const en = {
     busy: ["Too many pages are being read", "Try again in a few seconds."],
     timeout: ["It took too long", "The server did not answer in time; try again."],
     lost: ["The connection is lost", "Reconnecting; the page is read again by itself."],
+  },
+
+  needsArchive: {
+    find: "Looking for calls needs the archive, also for those of today. The live wall and its alerts are not affected; the search goes on by itself.",
+    agent: "Calls and alerts of the days before today lie in the archive. Today's and the live wall are not affected; the page is read again by itself.",
   },
 
   notYours: {
@@ -389,7 +400,7 @@ const en = {
     severity: "Severity",
     severities: { "": "Any severity", notice: "With an alert", warning: "Warning or worse", critical: "Critical" },
     verdict: "Finding",
-    verdicts: { "": "Any finding", open: "Open", true: "Confirmed", false: "False alarm" },
+    verdicts: { "": "Any finding", open: "Open", true: "Confirmed", false: "False alarm", appealed: "Appeal open" },
     any: { queue: "Any queue", rule: "Any rule" },
     length: "Length",
     atLeast: "At least (minutes)",

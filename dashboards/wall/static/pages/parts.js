@@ -90,12 +90,13 @@ export function instead(what, problem, retry) {
   const text = pageWords();
   if (!problem) return html`<p class="page-loading" role="status">${icon("connecting")}${text.loading}</p>`;
   const [title, why] = problem === "unknown" ? text.problem[what] : text.problem[problem] ?? text.problem.unavailable;
+  const more = (problem === "archive" && text.needsArchive[what]) || why;
   const can = !["unknown", "not_allowed", "forgotten"].includes(problem);
   return html`
     <section class="page-problem" data-problem=${problem} role="alert">
       ${icon(SHAPE_OF[problem] ?? "stale")}
       <h1>${title}</h1>
-      <p>${why}</p>
+      <p>${more}</p>
       <p class="ways">
         ${can ? html`<button type="button" @click=${retry}>${text.retry}</button>` : nothing}
         <a href=${path.desk()}>${text.back}</a>

@@ -15,6 +15,7 @@ import { duration, pageWords } from "./page-words.js";
 /** What is asked, as it stands in the address: `q` the words, `by` "sound", `min` and `max` minutes. */
 const FIELDS = ["q", "by", "role", "since", "until", "queue", "agent", "rule", "severity", "verdict", "min", "max"];
 const LONGEST = 100;
+const VERDICTS = ["", "open", "true", "false", "appealed"];
 /** After a lost connection and the like it is asked again by itself, seconds. */
 const AGAIN_S = { lost: 3, timeout: 3, busy: 3, unavailable: 3, archive: 10 };
 
@@ -104,7 +105,7 @@ export class SearchPage {
     return {
       text: q.slice(0, LONGEST), by_sound: by === "sound", role: role in pageWords().find.roles ? role : "", since: since.slice(0, 10),
       until: until.slice(0, 10), queue: queue.slice(0, 128), agent: agent.slice(0, 128), rule: rule.slice(0, 128),
-      severity: WORST_FIRST.includes(severity) ? severity : "", verdict: ["open", "true", "false"].includes(verdict) ? verdict : "",
+      severity: WORST_FIRST.includes(severity) ? severity : "", verdict: VERDICTS.includes(verdict) ? verdict : "",
       shortest_s: seconds(min), longest_s: seconds(max), team: this.#team, after: kept.after,
     };
   }
@@ -231,7 +232,7 @@ export class SearchPage {
             .value=${live(given("agent"))} @input=${type} @change=${go}>`}
         ${choice("rule", named(rulesOf(model), asked.rule, text.any.rule, (id) => id))}
         ${choice("severity", ["", ...WORST_FIRST.toReversed()].map((name) => [name, text.severities[name]]))}
-        ${choice("verdict", ["", "open", "true", "false"].map((name) => [name, text.verdicts[name]]))}
+        ${choice("verdict", VERDICTS.map((name) => [name, text.verdicts[name]]))}
         <span class="span">${text.length}${minutes("min", text.atLeast)}<span aria-hidden="true">${text.to}</span>${minutes("max", text.atMost)}${text.minutes}</span>
         ${FIELDS.some((name) => asked[name]) ? html`<button type="button" class="clear" @click=${() => this.#clear()}>${icon("close")}${text.clear}</button>` : nothing}
       </form></search>`;
@@ -289,7 +290,7 @@ const worstFirst = (a, b) => WORST_FIRST.indexOf(a.severity) - WORST_FIRST.index
 function alike(alerts) {
   const groups = new Map();
   for (const alert of alerts.toSorted(worstFirst)) {
-    const key = `${alert.severity} ${alert.title} ${alert.finding ?? "open"}`;
+    const key = `${alert.severity} ${alert.title} ${alert.finding ?? "open"} ${alert.appealed ?? false}`;
     groups.set(key, { alert: groups.get(key)?.alert ?? alert, times: (groups.get(key)?.times ?? 0) + 1 });
   }
   return [...groups.values()];
@@ -315,7 +316,8 @@ function marked({ text, marks = [] }) {
 
 const fired = ({ alert, times }) => html`
   <a href=${path.alert(alert.id)} data-severity=${alert.severity}>${icon(alert.severity)}<span class="unseen">${words().severity[alert.severity]}</span>${said(titleOf(alert))}${times > 1 ? ` ×${times}` : nothing}
-    ${alert.finding && alert.finding !== "open" ? html`<small>${deskWords().standing[alert.finding]}</small>` : nothing}</a>`;
+    ${alert.finding && alert.finding !== "open" ? html`<small>${deskWords().standing[alert.finding]}</small>` : nothing}
+    ${alert.appealed ? html`<small>${deskWords().standing.appeal.open}</small>` : nothing}</a>`;
 
 /** A choice of [id, name], "any" first; what is chosen is among them. */
 function named(known, chosen, any, name) {

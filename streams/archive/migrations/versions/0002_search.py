@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import msgspec
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from streams.archive import grams
-from streams.archive.facts import Line
+from streams.archive.migrations import grams_0002 as grams
 
 revision = "0002"
 down_revision = "0001"
@@ -47,10 +45,10 @@ def _fill(connection: sa.Connection, is_sqlite: bool) -> None:
     words = sa.table("words", sa.column("call_no", _No), sa.column("lines", sa.LargeBinary()))
     made = sa.table("grams", sa.column("call_no", _No), sa.column("grams", _Grams))
     fts = sa.table("grams_fts", sa.column("rowid", sa.Integer()), sa.column("grams", sa.Text()))
-    lines, after = msgspec.json.Decoder(tuple[Line, ...]), -1
+    after = -1
     while True:
         asked = sa.select(words).where(words.c.call_no > after).order_by(words.c.call_no).limit(PORTION)
-        portion = [(no, grams.of(lines.decode(stored))) for no, stored in connection.execute(asked)]
+        portion = [(no, grams.of(grams.lines_in(stored))) for no, stored in connection.execute(asked)]
         if not portion:
             return
         after = portion[-1][0]
