@@ -223,10 +223,11 @@ class Week:
     # -------------------------------------------------------------------------------------------- what is true
 
     def record(self, n: int) -> list[dict[str, Any]]:
-        """The events of a call that must be kept, as they were logged, numbers masked."""
-        found = []
+        """The events of a call that must be kept, as they were logged, each once, numbers masked."""
+        found, seen = [], set()
         for form, value in self._sent(n):
-            if form.kept:
+            if form.kept and value not in seen:
+                seen.add(value)
                 event = json.loads(value)
                 if event.get("caller") == self.number(n):
                     event |= {"caller": _masked(self.number(n)), "customer_key": self.customer_key(n)}
