@@ -222,10 +222,10 @@ def test_the_audit_keeps_that_somebody_read_but_not_what_and_says_who_deleted(
         found = {row.id: (row.what, row.of) for row in connection.execute(select(reads))}
         last = list(connection.execute(select(reads).where(reads.c.what == "forget").order_by(reads.c.at)))
     assert {each: found[each] for each in "12345"} == {
-        "1": ("call", forget.MARKER),
+        "1": ("call", quoted.MARKER),
         "2": ("call", THEIRS[0]),
-        "3": ("alert", forget.MARKER),
-        "4": ("find", forget.MARKER),
+        "3": ("alert", quoted.MARKER),
+        "4": ("find", quoted.MARKER),
         "5": ("call", f"{MINE[0]}0"),
     }
     assert len(last) == 2
@@ -619,7 +619,7 @@ def test_an_audit_that_was_interrupted_is_finished_by_again(
     assert_gone(store, archived)
     with store.reading() as connection:
         found = {row.id: row.of for row in connection.execute(select(reads))}
-    assert [found[each] for each in "12346"] == [forget.MARKER, THEIRS[0], *[forget.MARKER] * 3]
+    assert [found[each] for each in "12346"] == [quoted.MARKER, THEIRS[0], *[quoted.MARKER] * 3]
 
 
 def test_the_list_takes_any_id_and_reads_what_older_versions_wrote(archived: Settings) -> None:

@@ -15,7 +15,7 @@ from streams import alerts as alerting
 from streams import audit
 from streams.alerts import AlertChange, Clause, Wording, alert_id
 from streams.archive import past, personal, search
-from streams.archive.forget import MARKER
+from streams.archive.quoted import MARKER
 from streams.archive.schema import (
     alerts,
     calls,

@@ -47,8 +47,6 @@ from streams.shell import topics
 CALLS = 100
 #: The clocks of telephone and ears differ by less, seconds.
 CLOCKS_S = 60.0
-#: For who builds upon this (``reads.of``).
-MARKER = quoted.MARKER
 #: So many pieces of what was deleted are looked for in the file of the store.
 SAMPLES = 24
 
@@ -339,13 +337,13 @@ def _reads_lose(store: Store, found: Found, removed: Counter[tuple[Kind, str]]) 
     tells = audit.teller(found.ids)
     own = Counter[tuple[Kind, str]]()
     with store.reading() as connection:
-        asked = select(reads.c.id, reads.c.at, reads.c.of).where(reads.c.of != MARKER)
+        asked = select(reads.c.id, reads.c.at, reads.c.of).where(reads.c.of != quoted.MARKER)
         rows = connection.execution_options(yield_per=5000).execute(asked)
         theirs = [(row.id, row.at) for row in rows if tells(row.of)]
     own.update(("reads", store.day_of(at)) for _, at in theirs)
     for part in chunks([each for each, _ in theirs]):
         with store.writing() as connection:
-            connection.execute(update(reads).where(reads.c.id.in_(part)).values(of=MARKER))
+            connection.execute(update(reads).where(reads.c.id.in_(part)).values(of=quoted.MARKER))
     removed.update(own)
 
 
@@ -399,7 +397,6 @@ def left_over(settings: Settings, store: Store, now: float) -> tuple[Left, ...]:
 
 
 __all__ = [
-    "MARKER",
     "Account",
     "Asked",
     "Call",

@@ -21,10 +21,10 @@ import msgspec
 import typer
 from sqlalchemy import Row, select
 
-from streams.archive import day_files, forget, forget_days, keeping, reads_told
+from streams.archive import day_files, forget, forget_days, keeping, quoted, reads_told
 from streams.archive import reads as audit
 from streams.archive.archive_cli import app, opened
-from streams.archive.forget import MARKER, Account, Asked, Found
+from streams.archive.forget import Account, Asked, Found
 from streams.archive.schema import reads
 from streams.archive.store import Store
 from streams.events import CallOffered
@@ -345,7 +345,9 @@ def _list(store: Store, found: Iterable[Row[Any]], output: As, *, english: bool)
             row.by,
             reads_told.role(row.role, english=english),
             reads_told.what(row.what, english=english),
-            _GONE[english] if row.of == MARKER else reads_told.told(row.what, row.of, store.zone, english=english),
+            _GONE[english]
+            if row.of == quoted.MARKER
+            else reads_told.told(row.what, row.of, store.zone, english=english),
         )
         for row in found
     ]

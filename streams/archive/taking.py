@@ -295,12 +295,11 @@ class Writer:
 
     def reads(self, made: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Who saw what, as it may be stored: that somebody read what is forgotten stays, what it was does not."""
-        from streams.archive.forget import MARKER  # noqa: PLC0415 - it builds upon this
 
         named = [_named(row["of"]) for row in made]
         gone = self._forgotten([name for names in named for name in names if len(name) <= NAME])
         return [
-            row | {"of": MARKER} if any(name in gone for name in names) else row
+            row | {"of": quoted.MARKER} if any(name in gone for name in names) else row
             for row, names in zip(made, named, strict=True)
         ]
 
