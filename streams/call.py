@@ -20,7 +20,7 @@ Real PBXs deliver events late, doubled or not at all. Three rules make the fold 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import reduce
 from typing import Any, Literal
 
@@ -75,6 +75,11 @@ class Stretch(Struct, frozen=True, omit_defaults=True):
     until: float
     agent: str | None = None
     held_by: Role | None = None
+
+
+def spent(stretches: Iterable[Stretch], phase: Phase) -> float:
+    """How long that phase was, all in all, seconds."""
+    return sum(stretch.until - stretch.since for stretch in stretches if stretch.phase == phase)
 
 
 class Call(Struct, frozen=True, omit_defaults=True):

@@ -15,7 +15,15 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from streams.alerts import AlertChange
-from streams.archive import figures, figures_page, figures_rows, migrations
+from streams.archive import (
+    figures_days,
+    figures_of_agent,
+    figures_of_floor,
+    figures_of_rule,
+    figures_page,
+    figures_rows,
+    migrations,
+)
 from streams.archive.figures_agent import agent_report
 from streams.archive.figures_floor import floor_report
 from streams.archive.figures_report import Report
@@ -128,16 +136,16 @@ def _fire(log: Log, rule: Rule, call: str, at: float, who: str, chance: random.R
 def reports(store: Store) -> Iterator[tuple[str, Report]]:
     """Name and report of each picture."""
     last = (FIRST + timedelta(days=DAYS - 1)).date()
-    one, all_days = figures.Span(last, last), figures.Span(FIRST.date(), last)
+    one, all_days = figures_days.Span(last, last), figures_days.Span(FIRST.date(), last)
     now = (FIRST + timedelta(days=DAYS, hours=8)).timestamp()
     with store.reading() as connection:
         rows = figures_rows.of_agent(connection, one, "101", figures_rows.name_of(connection, "101"))
-        yield "figures-agent", agent_report(figures.agent_figures(rows, one, {}, ZONE), now, ZONE)
+        yield "figures-agent", agent_report(figures_of_agent.agent_figures(rows, one, {}, ZONE), now, ZONE)
         named = figures_rows.rule_named(connection, "dead-air")
         assert named
-        found = figures.rule_figures(figures_rows.of_rule(connection, all_days, named), all_days, ZONE)
+        found = figures_of_rule.rule_figures(figures_rows.of_rule(connection, all_days, named), all_days, ZONE)
         yield "figures-rule", rule_report(found, AGENTS, now, ZONE)
-        floor = figures.floor_figures(figures_rows.of_floor(connection, one), one, ZONE)
+        floor = figures_of_floor.floor_figures(figures_rows.of_floor(connection, one), one, ZONE)
         yield "figures-floor", floor_report(floor, now, ZONE)
 
 

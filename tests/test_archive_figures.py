@@ -20,11 +20,22 @@ from sqlalchemy import delete, select, update
 
 from bench.day import write_day
 from streams.alerts import AlertChange, Clause, Wording
-from streams.archive import figures, figures_page, figures_rows, migrations
-from streams.archive.figures import FAIR_AGENTS, FAIR_CALLS, FAIR_HITS
+from streams.archive import (
+    figures_days,
+    figures_facts,
+    figures_numbers,
+    figures_of_agent,
+    figures_of_floor,
+    figures_of_rule,
+    figures_page,
+    figures_rows,
+    migrations,
+)
 from streams.archive.figures_agent import agent_report
 from streams.archive.figures_cli import as_csv
+from streams.archive.figures_facts import FAIR_AGENTS, FAIR_CALLS
 from streams.archive.figures_floor import floor_report
+from streams.archive.figures_of_rule import FAIR_HITS
 from streams.archive.figures_report import Report, Table, Words, interval, percent, timely, unfinished
 from streams.archive.figures_rule import rule_report
 from streams.archive.reads import fields_of
@@ -54,7 +65,7 @@ from tests.browser_tools import needs_chromium
 from tests.conftest import Run
 
 ZONE = ZoneInfo("Asia/Shanghai")
-DAY = figures.day("2026-11-20")
+DAY = figures_days.day("2026-11-20")
 
 
 def clock(text: str, day: str = "2026-11-20", zone: ZoneInfo = ZONE) -> float:
@@ -201,24 +212,26 @@ def filled(store: Store) -> Store:
     return store
 
 
-def floor(store: Store, span: figures.Span = DAY) -> figures.FloorFigures:
+def floor(store: Store, span: figures_days.Span = DAY) -> figures_of_floor.FloorFigures:
     with store.reading() as connection:
-        return figures.floor_figures(figures_rows.of_floor(connection, span), span, store.zone)
+        return figures_of_floor.floor_figures(figures_rows.of_floor(connection, span), span, store.zone)
 
 
 def agent(
-    store: Store, who: str = "101", span: figures.Span = DAY, teams: dict[str, Sequence[str]] | None = None
-) -> figures.AgentFigures:
+    store: Store, who: str = "101", span: figures_days.Span = DAY, teams: dict[str, Sequence[str]] | None = None
+) -> figures_of_agent.AgentFigures:
     with store.reading() as connection:
         name = figures_rows.name_of(connection, who)
-        return figures.agent_figures(figures_rows.of_agent(connection, span, who, name), span, teams or {}, store.zone)
+        return figures_of_agent.agent_figures(
+            figures_rows.of_agent(connection, span, who, name), span, teams or {}, store.zone
+        )
 
 
-def rule(store: Store, which: str = "dead-air", span: figures.Span = DAY) -> figures.RuleFigures:
+def rule(store: Store, which: str = "dead-air", span: figures_days.Span = DAY) -> figures_of_rule.RuleFigures:
     with store.reading() as connection:
         named = figures_rows.rule_named(connection, which)
         assert named
-        return figures.rule_figures(figures_rows.of_rule(connection, span, named), span, store.zone)
+        return figures_of_rule.rule_figures(figures_rows.of_rule(connection, span, named), span, store.zone)
 
 
 # ------------------------------------------------------------------------------------------- counted by hand
@@ -268,18 +281,18 @@ def test_the_floors_alerts_are_told_by_rule_and_clause(store: Store) -> None:
 
 def test_a_call_over_midnight_belongs_to_the_day_it_began_and_an_alert_to_the_day_it_opened(store: Store) -> None:
     filled(store)
-    days = {str(d): floor(store, figures.day(str(d))) for d in figures.days("2026-11-19..2026-11-21").dates}
+    days = {str(d): floor(store, figures_days.day(str(d))) for d in figures_days.days("2026-11-19..2026-11-21").dates}
     assert {day: each.total.offered for day, each in days.items()} == {
         "2026-11-19": 1, "2026-11-20": 7, "2026-11-21": 1,
     }  # fmt: skip
     assert {day: sum(r.total for r in each.rules) for day, each in days.items()} == {
         "2026-11-19": 0, "2026-11-20": 6, "2026-11-21": 2,
     }  # fmt: skip
-    whole = floor(store, figures.days("2026-11-19..2026-11-21"))
+    whole = floor(store, figures_days.days("2026-11-19..2026-11-21"))
     assert whole.total.offered == 9
     assert [offer.offered for offer in whole.by_day] == [1, 7, 1]
     assert rule(store, "summons").with_it == 1  # d, whose second alert is of the next day
-    late = [rule(store, "late-one", figures.day(f"2026-11-{n}")) for n in (20, 21)]
+    late = [rule(store, "late-one", figures_days.day(f"2026-11-{n}")) for n in (20, 21)]
     assert [(each.with_it, each.alerts) for each in late] == [(1, 0), (0, 1)]
 
 
@@ -302,14 +315,14 @@ def test_nothing_counts_against_an_agent_that_is_false_open_appealed_or_on_trial
     filled(store)
     found = agent(store)
     assert {r.rule: r.verdicts for r in found.rules} == {
-        "dead-air": figures.Verdicts(counted=1, wrong=1, undecided=1),
-        "summons": figures.Verdicts(appealed=1),
+        "dead-air": figures_facts.Verdicts(counted=1, wrong=1, undecided=1),
+        "summons": figures_facts.Verdicts(appealed=1),
     }
     assert [(r.rule, r.verdicts.total) for r in found.trial] == [("tryout", 1)]
     assert found.sums.counted == 1
     assert agent(store, "102").sums.counted == 1  # the appeal was dismissed: it stands
     assert agent(store, "103").sums.counted == 0  # upheld
-    assert found.alerts["b"] == figures.Verdicts(wrong=1, undecided=1)
+    assert found.alerts["b"] == figures_facts.Verdicts(wrong=1, undecided=1)
     said = " ".join(words.zh for words in agent_report(found, 0.0, ZONE).summary)
     assert "告警 4 条：属实 1 条，误报 1 条（不计入），待判定 1 条，申诉中 1 条" in said
     assert "试行规则的告警 1 条，不计入" in said
@@ -401,10 +414,10 @@ def test_an_hour_that_comes_twice_and_a_day_of_25_hours(archived: Settings) -> N
     for call, moment in at.items():
         log.calls(talked(call, moment.replace(tzinfo=ZoneInfo("UTC")).timestamp()))
     taken(store, log.messages)
-    found = floor(store, figures.day("2026-11-01"))
+    found = floor(store, figures_days.day("2026-11-01"))
     assert found.total.offered == 4
     assert {offer.name: offer.offered for offer in found.by_hour if offer.offered} == {"00": 1, "01": 2, "23": 1}
-    report = agent_report(agent(store, "101", figures.day("2026-11-01")), 0.0, zone)
+    report = agent_report(agent(store, "101", figures_days.day("2026-11-01")), 0.0, zone)
     rows = list(csv.reader(io.StringIO(as_csv(report, table(report, "calls"), english=True).decode("utf-8-sig"))))
     assert [row[0] for row in rows[2:4]] == ["2026-11-01T01:30:00-04:00", "2026-11-01T01:30:00-05:00"]
     store.close()
@@ -488,21 +501,21 @@ def test_an_agent_is_compared_with_the_team_where_it_is_large_enough(store: Stor
 
 def test_only_who_lies_clearly_above_is_told() -> None:
     crowd = {str(200 + n): (10, 1000) for n in range(20)}
-    *_, looked_at = found = figures.above(crowd | {"101": (40, 1000), "102": (15, 1000), "103": (0, 5)})
+    *_, looked_at = found = figures_of_rule.above(crowd | {"101": (40, 1000), "102": (15, 1000), "103": (0, 5)})
     assert [e.name for e in found[1]] == ["101"]
     assert looked_at == 22
     rare = {str(200 + n): (0, 2000) for n in range(50)}
-    assert figures.above(rare | {"101": (FAIR_HITS - 1, 2000)})[1] == ()  # few hits prove nothing
-    assert [e.name for e in figures.above(rare | {"101": (FAIR_HITS, 2000)})[1]] == ["101"]
-    assert figures.above({str(n): (20 * n, 1000) for n in range(FAIR_AGENTS - 1)})[1] == ()
+    assert figures_of_rule.above(rare | {"101": (FAIR_HITS - 1, 2000)})[1] == ()  # few hits prove nothing
+    assert [e.name for e in figures_of_rule.above(rare | {"101": (FAIR_HITS, 2000)})[1]] == ["101"]
+    assert figures_of_rule.above({str(n): (20 * n, 1000) for n in range(FAIR_AGENTS - 1)})[1] == ()
 
 
 def test_how_likely_so_many_are() -> None:
-    assert figures.tail(5, 10, 0.5) == pytest.approx(0.623046875)
-    assert figures.tail(1, 10, 0.1) == pytest.approx(1 - 0.9**10)
-    assert figures.tail(0, 10, 0.1) == 1
-    assert figures.tail(10, 10, 0.5) == pytest.approx(0.5**10)
-    assert figures.tail(40, 100_000, 0.0001) == pytest.approx(1.6e-12, rel=0.5)
+    assert figures_numbers.tail(5, 10, 0.5) == pytest.approx(0.623046875)
+    assert figures_numbers.tail(1, 10, 0.1) == pytest.approx(1 - 0.9**10)
+    assert figures_numbers.tail(0, 10, 0.1) == 1
+    assert figures_numbers.tail(10, 10, 0.5) == pytest.approx(0.5**10)
+    assert figures_numbers.tail(40, 100_000, 0.0001) == pytest.approx(1.6e-12, rel=0.5)
 
 
 # --------------------------------------------------------------------------------------------------- statistics
@@ -514,24 +527,24 @@ def test_how_likely_so_many_are() -> None:
 )
 def test_the_interval_is_wilsons(hits: int, of: int, low: float, high: float) -> None:
     """The last is an example of Newcombe (1998), table I."""
-    found = figures.wilson(hits, of)
+    found = figures_numbers.wilson(hits, of)
     assert found == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
 
 
 def test_no_precision_is_told_of_few_judged_alerts() -> None:
-    assert figures.sure(Precision(19, 0, 50)).share is None
-    found = figures.sure(Precision(18, 2, 50))
+    assert figures_facts.sure(Precision(19, 0, 50)).share is None
+    found = figures_facts.sure(Precision(18, 2, 50))
     assert found.share == 0.9
     assert found.within == (pytest.approx(0.699, abs=1e-3), pytest.approx(0.972, abs=1e-3))
-    assert figures.wilson(0, 0) is None
+    assert figures_numbers.wilson(0, 0) is None
 
 
 def test_percentiles_are_nearest_ranks_of_enough_calls() -> None:
-    found = figures.spread_of(range(20, 0, -1))
+    found = figures_numbers.spread_of(range(20, 0, -1))
     assert (found.median_s, found.p90_s, found.longest_s, found.mean_s) == (10, 18, 20, 10.5)
-    few = figures.spread_of(range(19))
+    few = figures_numbers.spread_of(range(19))
     assert (few.median_s, few.p90_s, few.longest_s) == (None, None, 18)
-    assert figures.spread_of([]) == figures.Spread()
+    assert figures_numbers.spread_of([]) == figures_numbers.Spread()
 
 
 def test_a_share_is_never_rounded_to_all_or_nothing() -> None:
@@ -556,7 +569,7 @@ def test_a_share_is_never_rounded_to_all_or_nothing() -> None:
     ],
 )
 def test_a_month_is_all_its_days(text: str, means: tuple[str, str]) -> None:
-    span = figures.month(text)
+    span = figures_days.month(text)
     assert (str(span.first), str(span.last), str(span)) == (*means, text)
     assert len(span.dates) == span.last.day
 
@@ -564,7 +577,7 @@ def test_a_month_is_all_its_days(text: str, means: tuple[str, str]) -> None:
 @pytest.mark.parametrize("text", ["2026-13", "2026-00", "2026", "26-01", "2026-1", "0000-01"])
 def test_what_is_no_month_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a month"):
-        figures.month(text)
+        figures_days.month(text)
 
 
 @pytest.mark.parametrize(
@@ -572,7 +585,7 @@ def test_what_is_no_month_is_refused(text: str) -> None:
 )
 def test_what_are_no_days_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
-        figures.days(text)
+        figures_days.days(text)
 
 
 # ---------------------------------------------------------------------------------------------------- commands
@@ -623,7 +636,7 @@ def test_a_number_that_is_typed_for_nobody_is_not_noted(store: Store, archived: 
 def test_a_page_of_days_that_are_not_over_says_so(store: Store) -> None:
     filled(store)
     noon = clock("12:00:00", "2026-11-21")
-    month = figures.month("2026-11")
+    month = figures_days.month("2026-11")
     for made in (rule_report(rule(store, span=month), {}, noon, ZONE), floor_report(floor(store, month), noon, ZONE)):
         report = timely(made, month, date(2026, 11, 19))
         page = figures_page.render(report)
@@ -634,7 +647,7 @@ def test_a_page_of_days_that_are_not_over_says_so(store: Store) -> None:
         assert len(rows) == 30
         csv_ = as_csv(report, table(report, "days"), english=False).decode("utf-8-sig")
         assert re.search("^2026-11-18,+\r$", csv_, re.MULTILINE)
-    today = figures.day("2026-11-21")
+    today = figures_days.day("2026-11-21")
     (said,) = unfinished(floor_report(floor(store, today), noon, ZONE), today)
     assert said.zh == "这一天还没有过完，数字截至 12:00，还会变。"
     assert unfinished(floor_report(floor(store), noon, ZONE), DAY) == ()
@@ -728,8 +741,8 @@ def reports(store: Store) -> list[Report]:
         agent_report(agent(store), at, ZONE),
         rule_report(rule(store), {}, at, ZONE),
         floor_report(floor(store), at, ZONE),
-        floor_report(floor(store, figures.month("2026-11")), at, ZONE),
-        rule_report(rule(store, span=figures.month("2026-11")), {}, at, ZONE),
+        floor_report(floor(store, figures_days.month("2026-11")), at, ZONE),
+        rule_report(rule(store, span=figures_days.month("2026-11")), {}, at, ZONE),
     ]
 
 

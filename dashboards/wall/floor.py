@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from dashboards.wall.pages import CallLine, agents_of, on_the_line
 from dashboards.wall.views import Person, Tile, person_of
-from streams.call import IN_TIME_S, Call, Phase, Stretch, is_telephony
+from streams.call import IN_TIME_S, Call, is_telephony, spent
 from streams.core import CallState, NoRules, step
 from streams.events import AnyEvent, LegTapped, Tick
 from streams.numbers import mask
@@ -221,14 +221,10 @@ def _line(call: Call, now: float) -> CallLine:
         ended_at=call.ended_at,
         ended_by=call.ended_by,
         agents=_people(call, on_the_line(call)),
-        ring_s=_spent(stretches, "ringing"),
-        talk_s=_spent(stretches, "talking"),
-        held_s=_spent(stretches, "held"),
+        ring_s=spent(stretches, "ringing"),
+        talk_s=spent(stretches, "talking"),
+        held_s=spent(stretches, "held"),
     )
-
-
-def _spent(stretches: Iterable[Stretch], phase: Phase) -> float:
-    return sum(stretch.until - stretch.since for stretch in stretches if stretch.phase == phase)
 
 
 def _people(call: Call, agents: Iterable[str | None]) -> tuple[Person, ...]:

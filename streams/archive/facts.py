@@ -13,7 +13,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from streams.call import IN_TIME_S, LATE_S, Call, Phase, Stretch, is_telephony
+from streams.call import IN_TIME_S, LATE_S, Call, Stretch, is_telephony, spent
 from streams.core import SILENT_S, CallState, NoRules, step
 from streams.events import (
     AgentMissed,
@@ -217,11 +217,6 @@ class _Fold:
 
 def _is_passed(call: Call | None) -> bool:
     return call is not None and call.phase == "transferring"
-
-
-def spent(stretches: Iterable[Stretch], phase: Phase) -> float:
-    """How long that phase was, all in all."""
-    return sum(stretch.until - stretch.since for stretch in stretches if stretch.phase == phase)
 
 
 def _stretches(call: Call, heard_at: float) -> tuple[Stretch, ...]:

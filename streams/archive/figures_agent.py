@@ -9,14 +9,8 @@ from collections.abc import Iterable, Mapping
 from zoneinfo import ZoneInfo
 
 from streams.alerts import agent_en, agent_zh, duration_en, duration_zh
-from streams.archive.figures import (
-    FAIR_AGENTS,
-    FAIR_CALLS,
-    AgentFigures,
-    Compared,
-    RuleOfAgent,
-    Took,
-)
+from streams.archive.figures_facts import FAIR_AGENTS, FAIR_CALLS, Took
+from streams.archive.figures_of_agent import AgentFigures, Compared, RuleOfAgent
 from streams.archive.figures_report import (
     APPEALED,
     COUNTED,

@@ -20,10 +20,10 @@ from rich.table import Table as Printed
 from rich.text import Text
 from sqlalchemy import Connection
 
-from streams.archive import figures, figures_rows, reads
+from streams.archive import figures_days, figures_of_agent, figures_of_floor, figures_of_rule, figures_rows, reads
 from streams.archive.archive_cli import opened
-from streams.archive.figures import Span
 from streams.archive.figures_agent import agent_report
+from streams.archive.figures_days import Span
 from streams.archive.figures_floor import floor_report
 from streams.archive.figures_report import LISTED, Report, Table, Words, days_words, raw, shown, timely, unfinished
 from streams.archive.figures_rule import rule_report
@@ -68,7 +68,7 @@ class Asked:
         if html and table:
             _refuse("--html writes all tables: leave --table out")
         try:
-            makers = zip((figures.day, figures.days, figures.month), when, strict=True)
+            makers = zip((figures_days.day, figures_days.days, figures_days.month), when, strict=True)
             self._span = next((make(text) for make, text in makers if text), None)
         except ValueError as error:
             _refuse(str(error))
@@ -168,7 +168,7 @@ def agent(
             if not rows.took and not rows.fired:
                 what = Words(f"{name or number}没有通话", f"no call of {name or number}")
                 _nothing(connection, asked, span, what)
-            return agent_report(figures.agent_figures(rows, span, teams, store.zone), asked.now, store.zone)
+            return agent_report(figures_of_agent.agent_figures(rows, span, teams, store.zone), asked.now, store.zone)
 
         _show(store, asked, span, {"agent": number, "agent_name": name}, report)
 
@@ -177,7 +177,7 @@ def agent(
 def rule(asked: Asked, which: Annotated[str, typer.Argument(metavar="RULE", help="The rule's id, or title.")]) -> None:
     """A rule's days: its alerts, how they were judged, its precision. Without days: this month."""
     with opened() as (store, _):
-        span = asked.span(store, lambda now: figures.month(f"{now:%Y-%m}"))
+        span = asked.span(store, lambda now: figures_days.month(f"{now:%Y-%m}"))
         what = Words(f"归档里没有规则 {which} 的告警", f"rule {which} has no alert in the archive")
         named = _found(store, asked, which, figures_rows.rule_named, figures_rows.rules, what)
 
@@ -185,7 +185,7 @@ def rule(asked: Asked, which: Annotated[str, typer.Argument(metavar="RULE", help
             rows = figures_rows.of_rule(connection, span, named)
             if not rows.fired and not rows.slots:
                 _nothing(connection, asked, span, _NO_CALL)
-            found = figures.rule_figures(rows, span, store.zone)
+            found = figures_of_rule.rule_figures(rows, span, store.zone)
             names = {each.name: figures_rows.name_of(connection, each.name) for each in found.above}
             return rule_report(found, names, asked.now, store.zone)
 
@@ -202,7 +202,7 @@ def floor(asked: Asked) -> None:
             rows = figures_rows.of_floor(connection, span)
             if not rows.slots and not rows.alike:
                 _nothing(connection, asked, span, _NO_CALL)
-            return floor_report(figures.floor_figures(rows, span, store.zone), asked.now, store.zone)
+            return floor_report(figures_of_floor.floor_figures(rows, span, store.zone), asked.now, store.zone)
 
         _show(store, asked, span, {}, report)
 
@@ -268,7 +268,7 @@ def _nothing(connection: Connection, asked: Asked, span: Span, what: Words) -> N
             "the archive holds no call yet (`sansheng archive` takes them)",
         )
     else:
-        held = days_words(figures.days("..".join(kept)))
+        held = days_words(figures_days.days("..".join(kept)))
         more = Words(f"归档中有 {held.zh} 的通话", f"the archive holds calls of {held.en}")
     say(asked.words(Words(f"{when.zh}{what.zh}；{more.zh}", f"{when.en}: {what.en}; {more.en}")), style="yellow")
     raise typer.Exit(1)

@@ -8,13 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from zoneinfo import ZoneInfo
 
-from streams.archive.figures import (
-    FAIR_JUDGED,
-    FloorFigures,
-    Offer,
-    RuleOfFloor,
-    share,
-)
+from streams.archive.figures_facts import FAIR_JUDGED
+from streams.archive.figures_numbers import share
+from streams.archive.figures_of_floor import FloorFigures, Offer, RuleOfFloor
 from streams.archive.figures_report import (
     ALERTS,
     APPEALED,

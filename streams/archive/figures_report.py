@@ -16,13 +16,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from streams.alerts import duration_en, duration_zh
-from streams.archive.figures import (
-    FAIR_JUDGED,
-    Span,
-    Spread,
-    Sure,
-    share,
-)
+from streams.archive.figures_days import Span
+from streams.archive.figures_facts import FAIR_JUDGED, Sure
+from streams.archive.figures_numbers import Spread, share
 from streams.call import IN_TIME_S
 
 #: So many rows of a list are shown; a spreadsheet has all.

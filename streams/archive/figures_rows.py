@@ -12,21 +12,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Float, Integer, and_, case, cast, func, or_, select
 
-from streams.archive import figures, past
-from streams.archive.figures import (
-    AgentRows,
-    Alike,
-    Fired,
-    FloorRows,
-    Named,
-    RuleRows,
-    Slot,
-    Span,
-    Spread,
-    Sums,
-    Took,
-    With,
-)
+from streams.archive import figures_facts, figures_numbers, past
+from streams.archive.figures_days import Span
+from streams.archive.figures_facts import AgentRows, Alike, Fired, FloorRows, Named, RuleRows, Slot, Sums, Took, With
+from streams.archive.figures_numbers import Spread
 from streams.archive.schema import alerts, calls, parts
 from streams.archive.store import chunks
 
@@ -69,13 +58,13 @@ def _total(column: ColumnElement[Any], condition: ColumnElement[bool]) -> Column
 
 
 def of_agent(connection: Connection, span: Span, agent: str, name: str) -> AgentRows:
-    """Everything for ``figures.agent_figures``."""
+    """Everything for ``figures_of_agent.agent_figures``."""
     own = took(connection, span, agent), fired_of_agent(connection, span, agent)
     return AgentRows(agent, name, *own, sums(connection, span))
 
 
 def of_rule(connection: Connection, span: Span, rule: tuple[str, str, str]) -> RuleRows:
-    """Everything for ``figures.rule_figures``; ``rule``: as ``rule_named`` gives it."""
+    """Everything for ``figures_of_rule.rule_figures``; ``rule``: as ``rule_named`` gives it."""
     return RuleRows(
         *rule,
         fired_of_rule(connection, span, rule[0]),
@@ -85,7 +74,7 @@ def of_rule(connection: Connection, span: Span, rule: tuple[str, str, str]) -> R
 
 
 def of_floor(connection: Connection, span: Span) -> FloorRows:
-    """Everything for ``figures.floor_figures``."""
+    """Everything for ``figures_of_floor.floor_figures``."""
     return FloorRows(
         slots(connection, span), spreads(connection, span), alike(connection, span), named(connection, span)
     )
@@ -98,7 +87,7 @@ def slots(connection: Connection, span: Span) -> list[Slot]:
     """Every call of these days, added up by quarters of an hour."""
     key = (
         calls.c.day,
-        _floor(connection, calls.c.began_at / float(figures.SLOT_S)).label("slot"),
+        _floor(connection, calls.c.began_at / float(figures_facts.SLOT_S)).label("slot"),
         calls.c.queue,
         calls.c.direction,
         calls.c.state,
@@ -136,7 +125,7 @@ def _spread(connection: Connection, span: Span, column: ColumnElement[Any], whic
     ended = asked.where(_within(span), _ENDED, which).group_by("tenth")
     rows = list(connection.execute(ended))
     counts = {row[0] / _TENTHS: row[1] for row in rows}
-    return figures.spread(counts, sum(row[2] for row in rows), max((row[3] for row in rows), default=0.0))
+    return figures_numbers.spread(counts, sum(row[2] for row in rows), max((row[3] for row in rows), default=0.0))
 
 
 def alike(connection: Connection, span: Span) -> list[Alike]:
@@ -228,7 +217,7 @@ def sums(connection: Connection, span: Span) -> list[Sums]:
     return [Sums(*row)._replace(counted=against.get(row[0], 0)) for row in connection.execute(by_agent)]
 
 
-#: The same as ``figures.counts_against``.
+#: The same as ``figures_facts.counts_against``.
 _COUNTS = and_(alerts.c.finding == "true", alerts.c.appeal != "open", alerts.c.trial.is_(False))
 
 

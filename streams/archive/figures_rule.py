@@ -9,15 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from streams.alerts import agent_en, agent_zh, duration_en, duration_zh
-from streams.archive.figures import (
-    FAIR_AGENTS,
-    FAIR_CALLS,
-    FAIR_JUDGED,
-    Exposed,
-    Part,
-    RuleFigures,
-    Sure,
-)
+from streams.archive.figures_facts import FAIR_AGENTS, FAIR_CALLS, FAIR_JUDGED, Sure
+from streams.archive.figures_of_rule import Exposed, Part, RuleFigures
 from streams.archive.figures_report import (
     ALERTS,
     APPEALS,

@@ -27,7 +27,7 @@ from streams.archive import reads as audit
 from streams.archive.facts import Line
 from streams.archive.forget_list import list_file, listed, write_list
 from streams.archive.forget_pages import PAUSE_S, TRIES, scrub, spread, verified
-from streams.archive.keeping import DAMAGED, delete_alerts, delete_calls, mark_changed, rewrite
+from streams.archive.keeping import DAMAGED, delete_alerts, delete_calls, rewrite
 from streams.archive.schema import (
     alerts,
     calls,
@@ -39,6 +39,7 @@ from streams.archive.schema import (
     words,
 )
 from streams.archive.store import ConflictError, Store, chunks
+from streams.archive.taking import mark_changed
 from streams.events import SUBJECT
 from streams.settings import Settings
 from streams.shell import topics

@@ -53,8 +53,8 @@ from streams.archive.schema import (
     snoozes,
     words,
 )
-from streams.archive.store import ConflictError, RefusedError, Store, chunks
-from streams.archive.taking import Writer
+from streams.archive.store import ConflictError, Store, chunks
+from streams.archive.taking import close, mark_changed
 from streams.settings import Settings
 from streams.verdicts import Judgement
 
@@ -136,13 +136,6 @@ def _step(store: Store, settings: Settings, limit: Limits, now: float) -> Kept |
 def midnight(store: Store, day: str) -> float:
     """When that day of the site begins, Unix seconds."""
     return datetime.combine(date.fromisoformat(day), clock(), store.zone).timestamp() if day > "0002" else 0.0
-
-
-def mark_changed(store: Store, connection: Connection, changed: Iterable[str], now: float) -> None:
-    """These days are to be written as Parquet again."""
-    for day in sorted(set(changed)):
-        store.upsert(connection, days, [{"day": day, "changed_at": now}], only=("changed_at",))
-        connection.execute(update(days).where(days.c.day == day).values(changed=days.c.changed + 1))
 
 
 # ------------------------------------------------------------------------------------------ what goes whole
@@ -236,30 +229,8 @@ def _silent_calls(store: Store, before: str, now: float) -> Kept | None:
         found = list(connection.execute(asked))
     if not found:
         return None
-    try:
-        _derive(store, found, now)
-    except (*DAMAGED, RefusedError):
-        for row in found:
-            _derive_one(store, row, now)
+    close(store, {row.no: (row.id, row.day) for row in found}, now)
     return Kept()
-
-
-def _derive(store: Store, found: Sequence[Any], now: float) -> None:
-    with store.writing() as connection:
-        writer = Writer(store, connection)
-        writer.derive({row.no: (row.id, row.day) for row in found}, now)
-        writer.settle(now)
-
-
-def _derive_one(store: Store, row: Any, now: float) -> None:
-    """One that cannot be read is lost all the same, so that its words go with its day."""
-    try:
-        _derive(store, [row], now)
-    except (*DAMAGED, RefusedError) as error:
-        log.error("call %d of %s cannot be read (%s): it is left as lost", row.no, row.day, type(error).__name__)
-        with store.writing() as connection:
-            connection.execute(update(calls).where(calls.c.no == row.no).values(state="lost"))
-            mark_changed(store, connection, [row.day], now)
 
 
 class _Place(NamedTuple):

@@ -105,35 +105,50 @@ class Taking:
         asked = select(calls.c.id, calls.c.no, calls.c.day).where(silent).order_by(calls.c.no).limit(LOST_AT_ONCE)
         with self._store.reading() as connection:
             found = {row.no: (row.id, row.day) for row in connection.execute(asked)}
-        if not found:
-            return 0
-        try:
-            self._close(found, now)
-        except DownError:
-            raise
-        except Exception:  # one of them, which must not keep the others open
-            for no, own in found.items():
-                self._close_alone(no, own, now)
+        if found:
+            close(self._store, found, now)
         return len(found)
 
-    def _close(self, found: dict[int, tuple[str, str]], now: float) -> None:
-        with self._store.writing() as connection:
-            writer = Writer(self._store, connection)
-            writer.derive(found, now)
-            writer.settle(now)
 
-    def _close_alone(self, no: int, own: tuple[str, str], now: float) -> None:
-        """A call whose record cannot be read is over too, with what was known of it; it is not tried again."""
-        try:
-            self._close({no: own}, now)
-        except DownError:
-            raise
-        except Exception as error:  # whatever it is: a damaged record raises anything
-            log.error("the record of call number %d cannot be read (%s): closed without it", no, type(error).__name__)
-            with self._store.writing() as connection:
-                writer = Writer(self._store, connection)
-                writer.give_up(no, own[1])
-                writer.settle(now)
+def close(store: Store, found: dict[int, tuple[str, str]], now: float) -> None:
+    """End these calls, number to id and day, of which nothing has been heard for hours as of ``now``, Unix seconds.
+
+    Raises DownError; one that cannot be read keeps no other open.
+    """
+    try:
+        _close(store, found, now)
+    except DownError:
+        raise
+    except Exception:
+        for no, own in found.items():
+            _close_alone(store, no, own, now)
+
+
+def _close(store: Store, found: dict[int, tuple[str, str]], now: float) -> None:
+    with store.writing() as connection:
+        writer = Writer(store, connection)
+        writer.derive(found, now)
+        writer.settle(now)
+
+
+def _close_alone(store: Store, no: int, own: tuple[str, str], now: float) -> None:
+    """A call whose record cannot be read is over too, with what was known of it; it is not tried again."""
+    try:
+        _close(store, {no: own}, now)
+    except DownError:
+        raise
+    except Exception as error:  # whatever it is: a damaged record raises anything
+        log.error("the record of call number %d cannot be read (%s): closed without it", no, type(error).__name__)
+        with store.writing() as connection:
+            connection.execute(update(calls).where(calls.c.no == no).values(state="lost"))
+            mark_changed(store, connection, [own[1]], now)
+
+
+def mark_changed(store: Store, connection: Connection, changed: Iterable[str], now: float) -> None:
+    """These days are to be written as Parquet again. ``now``: Unix seconds."""
+    for day in sorted(set(changed)):
+        store.upsert(connection, days, [{"day": day, "changed_at": now}], only=("changed_at",))
+        connection.execute(update(days).where(days.c.day == day).values(changed=days.c.changed + 1))
 
 
 def _advance(store: Store, connection: Connection, cluster: str, was: Offsets, now: Offsets) -> None:
@@ -169,9 +184,7 @@ class Writer:
 
     def settle(self, now: float) -> None:
         """At the end: tell the days that they have changed. ``now``: Unix seconds."""
-        for day in sorted(self._days):
-            self._store.upsert(self._connection, days, [{"day": day, "changed_at": now}], only=("changed_at",))
-            self._connection.execute(update(days).where(days.c.day == day).values(changed=days.c.changed + 1))
+        mark_changed(self._store, self._connection, self._days, now)
 
     def calls(self, found: dict[str, list[AnyEvent]]) -> int:
         """Add events to their calls; how many calls have ended by then."""
@@ -193,11 +206,6 @@ class Writer:
         as_of = {known[c][0]: max(e.logged_at or 0.0 for e in found[c]) for c in over if known[c][2] == "lost"}
         self.derive({known[call][0]: (call, known[call][1]) for call in found if call in over}, None, whole, as_of)
         return len(over)
-
-    def give_up(self, no: int, day: str) -> None:
-        """End a call of which nothing can be made."""
-        self._connection.execute(update(calls).where(calls.c.no == no).values(state="lost"))
-        self._days.add(day)
 
     def derive(
         self,
