@@ -23,7 +23,7 @@ from sqlalchemy import func, select
 
 from bench.archive_week import Alerted, Week
 from streams.archive import day_files, search
-from streams.archive.forget import MARKER
+from streams.archive.quoted import MARKER
 from streams.archive.schema import alerts, calls, grams, judgements, reads, records, snoozes, words
 from streams.archive.store import Store
 from streams.backtest.run import cores

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from sqlalchemy import Text, cast, delete, func, insert, literal, select, text
 
 from streams.archive import grams as by
-from streams.archive import limits, past, search
+from streams.archive import limits, past, reads_told, search
 from streams.archive.facts import Line
 from streams.archive.grams import folded
 from streams.archive.schema import alerts, calls, grams, grams_fts, parts, reads, words
@@ -706,4 +706,4 @@ def test_the_note_has_the_days_that_were_asked_for_and_no_number(asked: Any, var
     assert number not in of
     assert of.count("138****78") == 3
     assert "2026-11-20" in of
-    assert "2026-11-01" in of
+    assert "2026-11-01 00:00" in reads_told.told("find", of, varied.zone, english=False)

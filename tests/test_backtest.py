@@ -736,7 +736,7 @@ def test_days_are_exported_first_and_the_reading_is_noted(
     assert plain.out == wanted.out != ""
     with store.reading() as connection:
         noted = connection.execute(select(reads.c.what, reads.c.of)).all()
-    assert noted == [("record", "replay 2026-11-19..2026-11-20")] * 2
+    assert noted == [("record", '{"days":"2026-11-19..2026-11-20"}')] * 2
 
 
 def test_without_the_store_what_was_exported_is_read_and_said_to_be_stale(

@@ -13,11 +13,11 @@ import logging
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from dashboards.wall.kafka_tools import stop
 from dashboards.wall.records import UnavailableError
 from streams import audit, verdicts
 from streams.audit import Audit
 from streams.settings import Settings
+from streams.shell.clients import stop
 from streams.shell.running import is_cancelled
 from streams.verdicts import Verdict
 

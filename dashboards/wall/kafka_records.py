@@ -20,12 +20,13 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 from msgspec.structs import replace
 
-from dashboards.wall.kafka_tools import new_consumer, stop
+from dashboards.wall.kafka_tools import new_consumer
 from dashboards.wall.records import UnavailableError
 from streams import alerts, events
 from streams.alerts import AlertChange
 from streams.events import AnyEvent, BadEventError
 from streams.settings import Settings
+from streams.shell.clients import stop
 from streams.shell.running import is_cancelled
 from streams.verdicts import WEEK_S
 

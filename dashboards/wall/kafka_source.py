@@ -20,16 +20,16 @@ from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from dashboards.wall import checkpoint as states
 from dashboards.wall.kafka_checkpoints import FIND_S, KafkaCheckpoints
-from dashboards.wall.kafka_tools import STOP_TIMEOUT_S, new_consumer, stop
+from dashboards.wall.kafka_tools import new_consumer
 from dashboards.wall.pieces import Checkpoint
 from dashboards.wall.source import TOPICS, Message, Sink, Topic
 from dashboards.wall.state import read_from
 from streams.settings import Settings
+from streams.shell.clients import CONNECT_TIMEOUT_S, STOP_TIMEOUT_S, LostError, partitions_of, stop
 from streams.shell.running import is_cancelled
 from streams.verdicts import WEEK_S
 
@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 PROBE_EVERY_S = 2.0
 #: An answer that takes longer than this, seconds, is no answer.
 PROBE_TIMEOUT_S = 4.0
-CONNECT_TIMEOUT_S = 10.0
 #: Messages that wait in the broker while none arrive for this long, seconds: the fetcher is stuck.
 STUCK_AFTER_S = 15.0
 BACK_OFF_S = (0.5, 1.0, 2.0, 5.0)
@@ -50,10 +49,6 @@ _BATCH = 500
 KIND = f"wall {states.FORMAT}"
 
 Offsets = dict[TopicPartition, int]
-
-
-class LostError(Exception):
-    """The topics cannot be read (any more); the message says why, for the operator."""
 
 
 class KafkaSource:
@@ -90,7 +85,7 @@ class KafkaSource:
 
     async def _read(self, sink: Sink) -> None:
         gc.unfreeze()  # what is left of an earlier reading is to be found again
-        partitions = await self._partitions()
+        partitions = await partitions_of(self._bootstrap, list(self._topics))
         consumer = new_consumer(self._bootstrap)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -107,21 +102,6 @@ class KafkaSource:
             await self._follow(consumer, partitions, sink)
         finally:
             await stop(consumer)
-
-    async def _partitions(self) -> list[TopicPartition]:
-        """Every partition of the topics. Raises LostError where a topic is missing."""
-        client = AIOKafkaClient(bootstrap_servers=self._bootstrap)
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await client.bootstrap()
-                cluster = await client.fetch_all_metadata()
-        finally:
-            await client.close()
-        found = {topic: cluster.partitions_for_topic(topic) or set() for topic in self._topics}
-        missing = [topic for topic, numbers in found.items() if not numbers]
-        if missing:
-            raise LostError(f"topics missing: {', '.join(missing)} (run `sansheng topics apply`)")
-        return [TopicPartition(topic, number) for topic, numbers in found.items() for number in sorted(numbers)]
 
     async def _begin(self, consumer: AIOKafkaConsumer, first: Offsets, end: Offsets, sink: Sink) -> Offsets:
         """Give ``sink`` the newest checkpoint that it takes, and say from where to read on."""

@@ -1,20 +1,13 @@
-"""Consumers of the wall, without a group, for given partitions; and how a client is stopped without waiting long."""
+"""Consumers of the wall, without a group, for given partitions."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams.shell.running import is_cancelled
-
-log = logging.getLogger(__name__)
-
-STOP_TIMEOUT_S = 5.0
+from streams.shell.clients import stop
 
 
 def new_consumer(bootstrap: str, wait_ms: int = 200) -> AIOKafkaConsumer:
@@ -38,15 +31,3 @@ async def open_consumer(bootstrap: str, partitions: Sequence[TopicPartition]) ->
         yield consumer
     finally:
         await stop(consumer)
-
-
-async def stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
-    """Stop, but do not wait for ever for a broker that is gone, nor take its troubles for ours."""
-    try:
-        async with asyncio.timeout(STOP_TIMEOUT_S):
-            await client.stop()
-    except asyncio.CancelledError:
-        if is_cancelled():
-            raise
-    except (TimeoutError, KafkaError, OSError) as error:
-        log.debug("%s did not stop: %s", type(client).__name__, error)

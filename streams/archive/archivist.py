@@ -19,7 +19,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from streams import heartbeat
@@ -30,6 +29,7 @@ from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.shell import kafka, topics
 from streams.shell.beats import beat
+from streams.shell.clients import CONNECT_TIMEOUT_S, LostError, partitions_of, stop
 from streams.shell.kafka import BrokerError
 from streams.shell.publisher import Publisher
 from streams.shell.running import UnreadyError, instance, is_cancelled
@@ -41,7 +41,7 @@ log = logging.getLogger("sansheng.archive")
 BATCH, BATCH_BYTES, GATHER_S = 4000, 8 << 20, 0.4
 PROBE_EVERY_S = 2.0
 #: An answer that takes longer than this, seconds, is no answer.
-PROBE_TIMEOUT_S, CONNECT_TIMEOUT_S, STOP_TIMEOUT_S = 4.0, 10.0, 5.0
+PROBE_TIMEOUT_S = 4.0
 #: Messages that wait in the broker while none arrive for this long, seconds: the fetcher is stuck.
 STUCK_AFTER_S = 15.0
 BACK_OFF_S = (0.5, 1.0, 2.0, 5.0)
@@ -53,10 +53,6 @@ ASK_S = 5.0
 _NAME = 64
 
 Places = dict[TopicPartition, int]
-
-
-class LostError(Exception):
-    """The topics cannot be read (any more); the message says why, for the operator."""
 
 
 class Ends(NamedTuple):
@@ -119,7 +115,7 @@ class Archivist:
     async def _follow(self) -> None:
         """Read from where the store is, until something breaks."""
         cluster = await cluster_of(self._settings)
-        partitions = await _partitions(self._settings.bootstrap, list(self._topics))
+        partitions = await partitions_of(self._settings.bootstrap, list(self._topics))
         consumer = _new_consumer(self._settings.bootstrap)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -136,7 +132,7 @@ class Archivist:
             self._why_not = ""
             await self._read(consumer, partitions)
         finally:
-            await _stop(consumer)
+            await stop(consumer)
 
     def _begin(self, stored: Offsets, ends: Ends) -> Places:
         """Where to read on in each partition."""
@@ -239,7 +235,7 @@ async def lag(settings: Settings, offsets: Callable[[str], Offsets]) -> dict[str
             stored = await asyncio.to_thread(offsets, await cluster_of(settings, ASK_S))
             await consumer.start()
             names: dict[str, Topic] = {settings.topic(name): name for name in TOPICS}
-            ends = await _ends(consumer, await _partitions(settings.bootstrap, list(names)))
+            ends = await _ends(consumer, await partitions_of(settings.bootstrap, list(names)))
             behind: dict[str, int] = dict.fromkeys(TOPICS, 0)
             for p, first in ends.first.items():
                 at = stored.get((names[p.topic], p.partition), 0)
@@ -248,22 +244,7 @@ async def lag(settings: Settings, offsets: Callable[[str], Offsets]) -> dict[str
     except (LostError, BrokerError, KafkaError, OSError, TimeoutError) as error:
         return f"not known: Kafka at {settings.bootstrap} does not answer ({type(error).__name__})"
     finally:
-        await _stop(consumer)
-
-
-async def _partitions(bootstrap: str, names: list[str]) -> list[TopicPartition]:
-    """Every partition of those topics. Raises LostError where a topic is missing."""
-    client = AIOKafkaClient(bootstrap_servers=bootstrap)
-    try:
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            await client.bootstrap()
-            cluster = await client.fetch_all_metadata()
-    finally:
-        await client.close()
-    found = {topic: cluster.partitions_for_topic(topic) or set() for topic in names}
-    if missing := [topic for topic, numbers in found.items() if not numbers]:
-        raise LostError(f"topics missing: {', '.join(missing)} (run `sansheng topics apply`)")
-    return [TopicPartition(topic, number) for topic, numbers in found.items() for number in sorted(numbers)]
+        await stop(consumer)
 
 
 async def _ends(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> Ends:
@@ -282,18 +263,6 @@ def _new_consumer(bootstrap: str) -> AIOKafkaConsumer:
         fetch_max_wait_ms=200,
         metadata_max_age_ms=30_000,
     )
-
-
-async def _stop(consumer: AIOKafkaConsumer) -> None:
-    """Stop, but do not wait for ever for a broker that is gone, nor take its troubles for ours."""
-    try:
-        async with asyncio.timeout(STOP_TIMEOUT_S):
-            await consumer.stop()
-    except asyncio.CancelledError:
-        if is_cancelled():
-            raise
-    except (TimeoutError, KafkaError, OSError) as error:
-        log.debug("the consumer did not stop: %s", error)
 
 
 async def run(settings: Settings) -> None:

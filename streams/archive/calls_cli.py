@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
+from msgspec import to_builtins
 from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
@@ -107,19 +108,9 @@ def find_command(  # noqa: PLR0913 - each is an option of its own
             found = search.find(store, query)
         except BadQueryError as error:
             _refuse(str(error))
-        reads.note(store, "find", told.asked(_masked(query)))
+        reads.note(store, "find", to_builtins(replace(query, limit=Query().limit, after="")))
         _show(found, told, output)
     _conclude(found, query, told, settings.archive.words_days)
-
-
-def _masked(query: Query) -> Query:
-    """Numbers hidden, wherever somebody wrote one; the days that were asked for are to be read."""
-    return replace(
-        query,
-        said=tuple(replace(each, text=masked(each.text)) for each in query.said),
-        sounds=tuple(replace(each, text=masked(each.text)) for each in query.sounds),
-        **{name: masked(getattr(query, name) or "") or None for name in ("queue", "agent", "rule")},
-    )
 
 
 def _show(found: Found, told: Told, output: As) -> None:

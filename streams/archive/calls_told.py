@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from streams.alerts import SIGNS, AlertChange, agent_en, agent_zh, by_sound_zh, duration_en, duration_zh, typeset_zh
 from streams.archive.facts import Line
 from streams.archive.search import Fired, Hit, Query, Sentence
+from streams.archive.words import WORDS
 from streams.call import Stretch
 from streams.phrases.normal import masked
 from streams.verdicts import Standing
@@ -21,36 +22,6 @@ from streams.verdicts import Standing
 #: So many sentences of one call are shown in a table; the others are counted.
 SHOWN = 3
 
-_WORDS = {
-    "agent": ("坐席", "agent"),
-    "customer": ("客户", "customer"),
-    "system": ("系统", "the system"),
-    "inbound": ("呼入", "inbound"),
-    "outbound": ("呼出", "outbound"),
-    "offered": ("排队", "queued"),
-    "ringing": ("振铃", "ringing"),
-    "talking": ("通话", "talking"),
-    "held": ("保持", "on hold"),
-    "transferring": ("转接", "transfer"),
-    "notice": ("提示", "notice"),
-    "warning": ("警告", "warning"),
-    "critical": ("严重", "critical"),
-    "open": ("待判定", "not judged"),
-    "true": ("属实", "right"),
-    "false": ("误报", "false alarm"),
-    "misheard": ("听错了", "misheard"),
-    "exempt": ("情有可原", "excusable"),
-    "rule": ("规则不当", "the rule is wrong"),
-    "technical": ("系统或线路问题", "phones or computers"),
-    "other": ("其他", "other"),
-    "appeal-open": ("申诉待处理", "appeal open"),
-    "appeal-upheld": ("申诉成立", "appeal upheld"),
-    "appeal-dismissed": ("申诉驳回", "appeal dismissed"),
-    "trial": ("试行", "on trial"),
-    "up": ("进行中", "goes on"),
-    "ended": ("已结束", "ended"),
-    "lost": ("未收到挂机，按结束处理", "its end never came; taken for ended"),
-}
 COLUMNS = (
     ("时间", "坐席", "队列", "时长", "告警", "说到的话", "通话编号"),
     ("time", "agent", "queue", "duration", "alerts", "what was said", "call"),
@@ -88,7 +59,7 @@ class Told:
 
     def word(self, key: str) -> str:
         """A word of the vocabulary."""
-        return self.words(*_WORDS[key])
+        return self.words(*WORDS[key])
 
     @property
     def columns(self) -> Sequence[str]:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from streams.alerts import duration_en, duration_zh
 from streams.archive.reads import fields_of
+from streams.archive.words import WORDS
 
 _ROLES = {"wall": "监控墙", "supervisor": "主管", "manager": "质检经理", "agent": "坐席", "operator": "运维"}
 _WHAT = {
@@ -23,21 +24,10 @@ _WHAT = {
     "forget": ("应要求删除", "deleted on request"),
     "reads": ("查看查阅记录", "read the audit"),
 }
-_VALUES = {
-    "agent": ("坐席", "the agent"),
-    "customer": ("客户", "the customer"),
-    "system": ("系统", "the system"),
-    "notice": ("提示", "notice"),
-    "warning": ("警告", "warning"),
-    "critical": ("严重", "critical"),
-    "open": ("待判定", "not judged"),
-    "true": ("属实", "right"),
-    "false": ("误报", "false alarm"),
+_VALUES = WORDS | {
     "appealed": ("申诉中", "appealed"),
     "upheld": ("成立", "upheld"),
     "dismissed": ("驳回", "dismissed"),
-    "inbound": ("呼入", "inbound"),
-    "outbound": ("呼出", "outbound"),
 }
 #: Fields that are told as they are, one after the other.
 _FIELDS = {

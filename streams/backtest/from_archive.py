@@ -43,7 +43,7 @@ def _export(settings: Settings, asked: Sequence[str]) -> Sequence[str]:
         return asked
     try:
         migrations.check(store)
-        reads.note(store, "record", f"replay {day_files.told(asked)}")
+        reads.note(store, "record", {"days": day_files.told(asked)})
         due = days.due_of(store, folder, asked)
     except StoreError as error:
         say(str(error), style="yellow")
