@@ -14,6 +14,7 @@ import typer
 
 from streams.archive import day_files, days, migrations, reads
 from streams.archive.day_files import DayError
+from streams.archive.days import BadDayError
 from streams.archive.store import DownError, Store, StoreError
 from streams.settings import Settings, read_settings
 from streams.terminal import bar, say
@@ -57,14 +58,18 @@ def _export(settings: Settings, asked: Sequence[str]) -> Sequence[str]:
 def _write(store: Store, folder: Path, due: Sequence[str]) -> Sequence[str]:
     if due:
         say(f"changed since their last export, and exported first: {day_files.told(due)}")
+    damaged = list[str]()
     with bar() as tell:
         for n, day in enumerate(due):
             try:
                 days.write_day(store, folder, day, lambda done, of, day=day: tell(f"exporting {day}", done, of))  # type: ignore[misc]
+            except BadDayError as error:  # the others can be written
+                say(str(error), style="yellow")
+                damaged.append(day)
             except DownError as error:
                 say(str(error), style="yellow")
-                return due[n:]
-    return ()
+                return [*damaged, *due[n:]]
+    return damaged
 
 
 def _tell_stale(settings: Settings, stale: Sequence[str]) -> None:
