@@ -28,7 +28,7 @@ from sqlalchemy import Connection, Row, exists, func, select, update
 from streams.archive import day_files, past
 from streams.archive.day_files import TABLES, About, DayError, DayFile, Table, file_of, files_of, moment, on_disk
 from streams.archive.schema import alerts, calls, days, parts, records, words
-from streams.archive.store import DownError, RefusedError, Store, chunks
+from streams.archive.store import DownError, RefusedError, Store, chunks, patiently
 from streams.settings import Settings
 from streams.shell.running import make_private
 from streams.verdicts import Judgement
@@ -148,10 +148,14 @@ def renew(store: Store, folder: Path) -> tuple[str, ...]:
         known = connection.execute(select(days.c.day, days.c.written).where(days.c.written > 0)).all()
         bad = tuple(day for day, written in known if not _is_whole(connection, folder, day, written))
     if bad:
-        with store.writing() as connection:
-            for part in chunks(bad):
-                connection.execute(update(days).where(days.c.day.in_(part)).values(written=0))
+        patiently(lambda: _not_written(store, bad))
     return bad
+
+
+def _not_written(store: Store, bad: Sequence[str]) -> None:
+    with store.writing() as connection:
+        for part in chunks(bad):
+            connection.execute(update(days).where(days.c.day.in_(part)).values(written=0))
 
 
 def due_of(store: Store, folder: Path, asked: Sequence[str]) -> tuple[str, ...]:
@@ -210,10 +214,15 @@ def write_day(store: Store, folder: Path, day: str, progress: Progress = lambda 
     except (pa.ArrowException, RefusedError, ValueError, TypeError, LookupError, ArithmeticError) as error:
         # the error's own text may tell of people
         raise BadDayError(f"the day {day} cannot be written to {folder}: {type(error).__name__}") from None
+    patiently(lambda: _note(store, day, changed))
+    return wrote
+
+
+def _note(store: Store, day: str, changed: int) -> None:
+    """The archivist marks the day that it changes at the same time."""
     with store.writing() as connection:
         values = {"written": changed, "written_at": time.time()}
         connection.execute(update(days).where(days.c.day == day).values(**values))
-    return wrote
 
 
 def drop(folder: Path, day: str) -> bool:

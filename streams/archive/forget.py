@@ -26,7 +26,7 @@ from streams.archive import forget_days, past, quoted
 from streams.archive import reads as audit
 from streams.archive.facts import Line
 from streams.archive.forget_list import list_file, listed, write_list
-from streams.archive.forget_pages import PAUSE_S, TRIES, scrub, spread, verified
+from streams.archive.forget_pages import scrub, spread, verified
 from streams.archive.keeping import DAMAGED, delete_alerts, delete_calls, rewrite
 from streams.archive.schema import (
     alerts,
@@ -38,7 +38,7 @@ from streams.archive.schema import (
     records,
     words,
 )
-from streams.archive.store import ConflictError, Store, chunks
+from streams.archive.store import Store, chunks, patiently
 from streams.archive.taking import mark_changed
 from streams.events import SUBJECT
 from streams.settings import Settings
@@ -218,10 +218,10 @@ def remove(  # noqa: PLR0913 - what, why, who
     samples, removed = list[bytes](), Counter[tuple[Kind, str]]()
     tell("rows")
     for part in chunks(found.calls, CALLS):
-        _patiently(lambda part=part: _calls_go(store, part, now, samples, removed))  # type: ignore[misc]
-    _patiently(lambda: _alerts_go(store, found, now, removed))
-    _patiently(lambda: _reads_lose(store, found, removed))
-    _patiently(lambda: _noted(store, asked, found, by, role, reason, now))
+        patiently(lambda part=part: _calls_go(store, part, now, samples, removed))  # type: ignore[misc]
+    patiently(lambda: _alerts_go(store, found, now, removed))
+    patiently(lambda: _reads_lose(store, found, removed))
+    patiently(lambda: _noted(store, asked, found, by, role, reason, now))
     tell("days")
     folder = settings.archive_folder
     stale = forget_days.stale(store, folder) if asked == "again" else set(found.days)
@@ -245,17 +245,6 @@ def remove(  # noqa: PLR0913 - what, why, who
         verified=verified(store, needles) if store.is_sqlite else None,
         left=left_over(settings, store, now),
     )
-
-
-def _patiently(work: Callable[[], None]) -> None:
-    """Do it, after whoever else writes just now."""
-    for _ in range(TRIES):
-        try:
-            work()
-            return
-        except ConflictError:
-            time.sleep(PAUSE_S)
-    work()
 
 
 def _bury(store: Store, connection: Connection, names: Iterable[str], now: float) -> None:
@@ -363,7 +352,7 @@ def finish(store: Store, settings: Settings) -> tuple[str, ...]:
     days. Raises StoreError.
     """
     found = Found(ids=frozenset(_known(store, list_file(settings))))
-    _patiently(lambda: _reads_lose(store, found, Counter()))
+    patiently(lambda: _reads_lose(store, found, Counter()))
     folder = settings.archive_folder
     written = forget_days.renew(store, folder, forget_days.stale(store, folder))
     scrub(store)

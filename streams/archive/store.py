@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -195,6 +196,21 @@ class Store:
             raise RefusedError(f"the store {self.where} refuses a value: {type(error.orig).__name__}") from None
         except SQLAlchemyError as error:
             raise DownError(f"the store {self.where}: {type(error).__name__}: {str(error).splitlines()[0]}") from None
+
+
+#: PostgreSQL's conflicts are over as soon as the other transaction is: so often, and so long between, seconds.
+_TRIES, _PAUSE_S = 40, 0.5
+
+
+def patiently(work: Callable[[], None]) -> None:
+    """Do it, after whoever else writes just now. ``work`` is whole transactions, which may be done anew."""
+    for _ in range(_TRIES):
+        try:
+            work()
+            return
+        except ConflictError:
+            time.sleep(_PAUSE_S)
+    work()
 
 
 _WAITS = "what comes meanwhile waits in Kafka, for a week"
