@@ -6,7 +6,7 @@ a clock says. Owns that arithmetic and the form on the topic; knows nothing of p
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -21,8 +21,16 @@ FRAME_S = 0.1
 RATES = (8_000, 48_000)
 
 
+#: What can be wrong with a message; a metric's label.
+Slug = Literal["unreadable", "half", "misplaced", "mixed"]
+
+
 class BadFrameError(ValueError):
-    """A message of the ``audio`` topic that is no frame; the text says why."""
+    """A message of the ``audio`` topic that is no frame; the text says why, ``slug`` the same in a word."""
+
+    def __init__(self, problem: str, slug: Slug) -> None:
+        super().__init__(problem)
+        self.slug = slug
 
 
 class Frame(Struct, frozen=True, kw_only=True, array_like=True):
@@ -82,7 +90,7 @@ def decode(message: bytes) -> Frame:
     try:
         frame = _decoder.decode(message)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise BadFrameError(f"no frame: {error}") from None
+        raise BadFrameError(f"no frame: {error}", "unreadable") from None
     if len(frame.pcm) % WIDTH:
-        raise BadFrameError(f"half a sample: {len(frame.pcm)} bytes of PCM")
+        raise BadFrameError(f"half a sample: {len(frame.pcm)} bytes of PCM", "half")
     return frame

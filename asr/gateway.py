@@ -168,7 +168,7 @@ class Gateway:
             return
         log.warning("%s from %s: %s", source, peer, fault.text)
         if fault.head:
-            self._metrics.count("sansheng_dead_letters_total", "listen")
+            self._metrics.count("sansheng_dead_letters_total", "listen", fault.reason)
             letter = DeadLetter(fault.head, f"listen/{source}", fault.text, time.time(), field=fault.reason)
             topic = self._settings.topic("dead-letters")
             await self._put(Message(topic, b"listen", letter.value, tuple(letter.headers())))

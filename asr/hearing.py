@@ -375,11 +375,11 @@ class Partition:
 def _must_fit(frame: Frame, stream: Stream | None) -> None:
     """Raises BadFrameError where a frame cannot be of its stream."""
     if frame.call.startswith(_OWN_ID):
-        raise BadFrameError(f"a call's id must not begin with {_OWN_ID}")
+        raise BadFrameError(f"a call's id must not begin with {_OWN_ID}", "misplaced")
     if frame.end > _LAST_SAMPLE or frame.silent > frame.offset:
-        raise BadFrameError(f"no place on a leg: sample {frame.offset}, {frame.silent} silent before it")
+        raise BadFrameError(f"no place on a leg: sample {frame.offset}, {frame.silent} silent before it", "misplaced")
     if stream is not None and (stream.first.rate, stream.first.begun) != (frame.rate, frame.begun):
-        raise BadFrameError("another rate or beginning than the stream's other frames have")
+        raise BadFrameError("another rate or beginning than the stream's other frames have", "mixed")
 
 
 def _from(frame: Frame, sample: int) -> Frame:

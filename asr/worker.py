@@ -43,7 +43,7 @@ from streams.events import (
     parse,
     render,
 )
-from streams.metrics import Metrics
+from streams.metrics import GAP_REASONS, OTHER, Metrics
 from streams.settings import Settings
 from streams.shell import topics
 from streams.shell.beats import beat
@@ -72,8 +72,6 @@ _PATIENCE_S = 10.0
 _BACK_OFF_S = 2.0
 #: Sound fetched ahead of each partition, bytes: some fifteen seconds of a leg.
 _AHEAD = 256 * 1024
-#: Why sound was not heard, as a label; an ear's other reasons are counted as ``other``.
-REASONS = ("behind", "expired", "reconnected", "fault", "lost")
 #: What the phone's follower need not even read.
 _WORDS = (b'{"type":"transcript"', b'{"type":"speech.', b'{"type":"tick"', b'{"type":"phrase.', b'{"type":"gap"')
 
@@ -169,6 +167,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's clas
                 async with asyncio.timeout(SESSION_S / 2):
                     await self._commit()
         self._parts, self._committed, self._speaking = {}, {}, {}
+        self._metrics.only("sansheng_lag_messages", {})
         self._tell_legs()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
@@ -231,19 +230,19 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's clas
         except BadFrameError as error:
             part.passed(record.offset)
             head = encode(replace(frame, pcm=b"")) if frame else (record.value or b"")[:HEAD]
-            await self._put_aside(record, head, str(error))
+            await self._put_aside(record, head, error)
             return
         self._metrics.count("sansheng_ears_heard_seconds_total", by=frame.samples / frame.rate)
         await self._publish(events)
         self._lag_s = age_s
         self._metrics.observe("sansheng_ears_delay_seconds", max(0.0, time.time() - record.timestamp / 1000))
 
-    async def _put_aside(self, record: ConsumerRecord[Any, Any], raw: bytes, reason: str) -> None:
+    async def _put_aside(self, record: ConsumerRecord[Any, Any], raw: bytes, error: BadFrameError) -> None:
         source = "audio"
         mend = "frames of `sansheng listen`; the sound is not kept"
-        letter = DeadLetter(raw, source, reason, time.time(), "", mend, record.partition, record.offset)
+        letter = DeadLetter(raw, source, str(error), time.time(), "", mend, record.partition, record.offset)
         log.warning("dead letter: %s", letter)
-        self._metrics.count("sansheng_dead_letters_total", source)
+        self._metrics.count("sansheng_dead_letters_total", source, error.slug)
         topic = self._settings.topic("dead-letters")
         await self._publisher.put(Message(topic, source.encode(), letter.value, tuple(letter.headers())))
 
@@ -272,7 +271,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's clas
                 begun = self._speaking.pop((event.call, event.role), event.at)
                 self._metrics.count("sansheng_ears_speech_seconds_total", by=max(0.0, event.at - begun))
             case Gap():
-                reason = event.reason if event.reason in REASONS else "other"
+                reason = event.reason if event.reason in GAP_REASONS else OTHER
                 self._metrics.count("sansheng_ears_gaps_total", reason)
                 self._metrics.count("sansheng_ears_gap_seconds_total", reason, by=max(0.0, event.end - event.start))
             case _:
@@ -367,6 +366,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's clas
             await self._must_move()
             await self._publisher.put(beat(self._settings, "recognise", self._instance, why))
             self._tell_cpu()
+            await self._tell_lags()
             await asyncio.sleep(heartbeat.EVERY_S)
 
     def _trouble(self) -> str:
@@ -393,6 +393,17 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's clas
                     if tp in self._parts and await self._consumer.position(tp) < ends[tp]:
                         raise LostError("sound waits in the broker but none arrives")
             self._moved_at = time.time()
+
+    async def _tell_lags(self) -> None:
+        """How many messages wait in each of our partitions, as the broker tells; what it does not tell is not known."""
+        lags: dict[tuple[str, ...], float] = {}
+        with suppress(KafkaError, OSError, TimeoutError, IllegalStateError):
+            async with asyncio.timeout(heartbeat.EVERY_S):
+                ends = await self._consumer.end_offsets(list(self._parts)) if self._parts else {}
+                for tp, end in ends.items():
+                    if tp in self._parts:
+                        lags["audio", str(tp.partition)] = max(0, end - await self._consumer.position(tp))
+        self._metrics.only("sansheng_lag_messages", lags)
 
     def _tell_cpu(self) -> None:
         used, at = time.process_time(), time.monotonic()

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What Sansheng needs from the system: says which Debian package is missing, or installs it when it may.
 #   system.sh run          Java 17+ and Maven, for the embedded Kafka; a language model, to read what was heard by sound
-#   system.sh test         the same, and Chromium with Chinese fonts and PostgreSQL, for the tests of wall and archive
+#   system.sh test         the same, and Chromium with Chinese fonts, PostgreSQL, Prometheus and Alertmanager, for the tests
 #   system.sh lab          sox and ffmpeg, which spoil sound for bench/ears.py; the language model
 #   system.sh venv FOLDER  a virtual environment with Python 3.11 or newer
 set -euo pipefail
@@ -50,6 +50,8 @@ run | test)
   want mvn maven
   if [ "$1" = test ]; then
     want chromium chromium
+    want prometheus prometheus
+    want prometheus-alertmanager prometheus-alertmanager
     compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || need+=(postgresql)
     [ -n "$(fc-list :lang=zh 2>/dev/null | head -1)" ] || need+=(fontconfig fonts-noto-cjk)
   fi

@@ -50,7 +50,8 @@ class Wording(Struct, frozen=True, omit_defaults=True):
 class AlertChange(Struct, frozen=True, kw_only=True):
     """One change of one alert, as on the ``alerts`` topic. ``at``: when it became true, Unix seconds.
 
-    ``calls``: all calls that it is about, where these are several; ``trial``: its rule is on trial.
+    ``calls``: all calls that it is about, where these are several; ``trial``: its rule is on trial; ``page``: its rule
+    wants somebody called, whatever the severity.
     """
 
     id: str
@@ -69,6 +70,7 @@ class AlertChange(Struct, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...] = ()
     calls: tuple[str, ...] = ()
     trial: bool = False
+    page: bool = False
     rulebook: str
 
 

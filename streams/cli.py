@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from streams import alerts, events, metrics
+from streams import alerts, events, metrics_page
 from streams.alerts import AlertChange
 from streams.backtest.traces import expand
 from streams.problem import Problem
@@ -164,8 +164,8 @@ def _rows(prefix: str, path: str, values: dict[str, Any]) -> Iterator[tuple[str,
 
 @app.command("metrics")
 def metrics_command() -> None:
-    """Print the table of metrics as Markdown."""
-    sys.stdout.write(metrics.as_markdown())
+    """Print the page of metrics as Markdown: what they answer, how they count, and all of them."""
+    sys.stdout.write(metrics_page.as_markdown())
 
 
 Kafka = Annotated[str | None, typer.Option(help="host:port of a broker to use instead of the embedded one.")]
@@ -238,12 +238,14 @@ def _mount() -> None:
     from asr import commands  # noqa: PLC0415 - as above
     from streams import rules_cli  # noqa: PLC0415 - as above
     from streams.archive import archive_cli, calls_cli, days_cli, figures_cli, forget_cli  # noqa: F401, PLC0415 - as above; brings commands
+    from streams.pager import pager_cli  # noqa: PLC0415 - as above
     from streams.shell import kafka_cli, topics_cli  # noqa: PLC0415 - as above
     from streams.telephony import pbx_cli  # noqa: PLC0415 - as above
 
     commands.mount(app)
     app.add_typer(rules_cli.app, name="rules")
     archive_cli.mount(app, _run)
+    pager_cli.mount(app, _run)
     app.add_typer(calls_cli.app, name="calls")
     app.add_typer(figures_cli.app, name="figures")
     app.add_typer(kafka_cli.app, name="kafka")

@@ -420,6 +420,7 @@ def _change(book: Book, call: Call, rule: Rule, alert: Open, finding: Finding, w
         evidence=finding.evidence,
         calls=finding.calls,
         trial=rule.status == "trial",
+        page=rule.page,
         rulebook=book.version,
     )
 

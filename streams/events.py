@@ -284,11 +284,30 @@ def tag_of(event: Event) -> str:
     return str(event.__struct_config__.tag)
 
 
-class BadEventError(ValueError):
-    """A record that cannot be read. ``field`` is the offending one (empty: the whole line), ``mend`` what to do."""
+#: What can be wrong with a record, in a word; a metric's label.
+Slug = Literal[
+    "broken",  # no JSON, or no object
+    "type",  # a type that is missing or not known
+    "missing",  # a field
+    "invalid",  # a field of another type, or out of its bounds
+    "milliseconds",  # a time that looks like milliseconds
+    "large",  # too many bytes, or a state that would be too large
+    "deep",  # nested too deeply
+    "key",  # the message has another key
+    "future",  # its time has not come
+    "misplaced",  # it does not belong on this topic
+    "internal",  # a fault of ours
+]
+SLUGS: tuple[str, ...] = get_args(Slug)
 
-    def __init__(self, problem: str, *, field: str = "", mend: str = "") -> None:
-        self.problem, self.field, self.mend = problem, field, mend
+
+class BadEventError(ValueError):
+    """A record that cannot be read. ``field`` is the offending one (empty: the whole line), ``mend`` what to do,
+    ``slug`` the kind of fault in a word.
+    """
+
+    def __init__(self, problem: str, *, field: str = "", mend: str = "", slug: Slug = "invalid") -> None:
+        self.problem, self.field, self.mend, self.slug = problem, field, mend, slug
         where = f"{field}: " if field else ""
         super().__init__(f"{where}{problem}" + (f" ({mend})" if mend else ""))
 
@@ -300,20 +319,22 @@ def parse(line: bytes | str) -> AnyEvent:
         BadEventError: and nothing else, whatever the bytes are.
     """
     if len(line) > LARGEST:
-        raise BadEventError(f"{len(line)} bytes long", mend=f"at most {LARGEST}")
+        raise BadEventError(f"{len(line)} bytes long", mend=f"at most {LARGEST}", slug="large")
     return from_dict(_decode(line))
 
 
 def from_dict(record: object) -> AnyEvent:
     """Read one event from decoded JSON; unknown fields go to ``extra``. Raises BadEventError only."""
     if not isinstance(record, dict):
-        raise BadEventError("not a JSON object", mend="one object a line, {...}")
+        raise BadEventError("not a JSON object", mend="one object a line, {...}", slug="broken")
     cls = _class_of(record.get("type", UNSET))
     known = _FIELDS[str(cls.__struct_config__.tag)]
     extra = {k: v for k, v in record.items() if k not in known and k != "type"}
     for name, value in extra.items():
         if not _shallow(value, DEEPEST):
-            raise BadEventError("nested too deeply", field=str(name)[:64], mend=f"at most {DEEPEST} levels")
+            raise BadEventError(
+                "nested too deeply", field=str(name)[:64], mend=f"at most {DEEPEST} levels", slug="deep"
+            )
     try:
         event = msgspec.convert({**{k: v for k, v in record.items() if k in known}, "extra": extra}, cls)
     except msgspec.ValidationError as error:
@@ -337,16 +358,16 @@ def _decode(line: bytes | str) -> object:
     try:
         return msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise BadEventError(f"broken JSON: {error}", mend="one JSON object a line, UTF-8") from None
+        raise BadEventError(f"broken JSON: {error}", mend="one JSON object a line, UTF-8", slug="broken") from None
 
 
 def _class_of(tag: object | UnsetType) -> type[Event]:
     if tag is UNSET:
-        raise BadEventError("is missing", field="type", mend=f"one of {', '.join(TYPES)}")
+        raise BadEventError("is missing", field="type", mend=f"one of {', '.join(TYPES)}", slug="type")
     if not isinstance(tag, str) or tag not in TYPES:
         near = get_close_matches(str(tag)[:64], TYPES, n=1)
         mend = f"did you mean {near[0]}?" if near else f"one of {', '.join(TYPES)}"
-        raise BadEventError(f"unknown event {str(tag)[:64]!r}", field="type", mend=mend)
+        raise BadEventError(f"unknown event {str(tag)[:64]!r}", field="type", mend=mend, slug="type")
     return TYPES[tag]
 
 
@@ -361,8 +382,12 @@ def _explain(error: msgspec.ValidationError) -> BadEventError:
     missing = _MISSING.search(text)
     field = ".".join(p for p in (path.group(1) if path else "", missing.group(1) if missing else "") if p)
     if problem.startswith("Expected `float` < "):  # the only such bound is LATEST_S
-        return BadEventError("looks like milliseconds", field=field, mend="Unix seconds with fractions")
-    return BadEventError("is missing" if missing else problem, field=field)
+        return BadEventError(
+            "looks like milliseconds", field=field, mend="Unix seconds with fractions", slug="milliseconds"
+        )
+    if missing:
+        return BadEventError("is missing", field=field, slug="missing")
+    return BadEventError(problem, field=field)
 
 
 def _shallow(value: object, levels: int) -> bool:

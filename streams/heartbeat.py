@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-Component = Literal["detect", "asterisk", "listen", "recognise", "archive"]
+Component = Literal["detect", "asterisk", "listen", "recognise", "archive", "pager"]
 
 #: How often a process sends one, seconds; three missed in a row mean that it is down.
 EVERY_S = 5.0

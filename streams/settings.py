@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -23,6 +24,8 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from streams.hours import hours_of
 
 CONFIG_FILE = "sansheng.toml"
 _PREFIX = "SANSHENG_"
@@ -122,6 +125,121 @@ class WallSettings(BaseModel):
         return name
 
 
+class ReceiverSettings(BaseModel):
+    """Where pages go. Secrets are never logged and never leave but as the receiver's own protocol says."""
+
+    model_config = {"extra": "forbid"}
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$", description="unique; a metric's label")
+    kind: Literal["alertmanager", "pagerduty", "dingtalk", "wecom", "feishu", "webhook", "email"]
+    url: SecretStr = Field(SecretStr(""), description="robot's address; Alertmanager's base; smtp://USER:PASSWORD@HOST")
+    secret: SecretStr = Field(SecretStr(""), description="signs DingTalk, Feishu and webhook; PagerDuty's routing key")
+    template: Path | None = Field(None, description="of a webhook: a Jinja2 file that gives JSON; empty: ours")
+    sender: str = Field("", description="of e-mail: who it is from")
+    to: tuple[str, ...] = Field((), description="of e-mail: who gets it")
+    quiet: str = Field("", description="21:00-08:00: nothing is sent there then; the next level is called instead")
+    resolves: bool = Field(True, description="tell it too when a page is over")
+    timeout_s: float = Field(10, gt=0, le=60, description="an answer that takes longer is none")
+
+    @field_validator("quiet")
+    @classmethod
+    def _hours(cls, text: str) -> str:
+        if text and hours_of(text).is_all_day:
+            raise ValueError("quiet all day is never called: take the receiver out instead")
+        return text
+
+    @model_validator(mode="after")
+    def _may_be_quiet(self) -> Self:
+        if self.quiet and self.kind == "alertmanager":
+            raise ValueError(f"{self.name}: an Alertmanager is never quiet, it has silences of its own; take quiet out")
+        return self
+
+
+def _is_address(url: str, schemes: tuple[str, ...]) -> bool:
+    """Whether ``url`` names a host by one of those schemes."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its text would repeat the address
+        return False
+
+
+class RouteSettings(BaseModel):
+    """Who is called for which queues, and when. The first route that fits counts."""
+
+    model_config = {"extra": "forbid"}
+    queues: tuple[str, ...] = Field((), description="none: every queue, and calls without one")
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = Field(
+        (), description="none: every day"
+    )
+    hours: str = Field(
+        "", description="08:30-20:00, on the wall's clock; empty: always; 20:00-08:30 goes past midnight"
+    )
+    levels: tuple[tuple[str, ...], ...] = Field(
+        min_length=1, description="receivers that are called at once, then those where nobody claims, and so on"
+    )
+
+    @field_validator("hours")
+    @classmethod
+    def _hours(cls, text: str) -> str:
+        if text:
+            hours_of(text)
+        return text
+
+    @field_validator("levels")
+    @classmethod
+    def _each_once(cls, levels: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+        if not all(levels):
+            raise ValueError(f"level {[bool(level) for level in levels].index(False) + 1} has no receiver")
+        names = [name for level in levels for name in level]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"called twice for one page: {', '.join(twice)}; leave each in its first level")
+        return levels
+
+
+class PagerSettings(BaseModel):
+    """The pages that wake somebody (``sansheng pager``)."""
+
+    model_config = {"extra": "forbid"}
+    receivers: tuple[ReceiverSettings, ...] = ()
+    routes: tuple[RouteSettings, ...] = Field((), description="none: every receiver is called at once for every page")
+    escalate_after_s: float = Field(
+        300, gt=0, le=86_400, description="the next level is called when nobody has claimed"
+    )
+    too_late_s: float = Field(1800, gt=0, description="what is older when the pager hears of it wakes nobody; counted")
+    expires_s: float = Field(14_400, gt=0, description="a page that nothing ends is over then")
+    wall_url: str = Field("", description="where people open an alert's page; empty: the wall's own host and port")
+    english: bool = Field(False, description="pages in English instead of Chinese")
+
+    @field_validator("wall_url")
+    @classmethod
+    def _bare_address(cls, text: str) -> str:
+        if not text:
+            return text
+        if not _is_address(text, ("http", "https")):
+            raise ValueError("no address that begins with http:// or https://")
+        if urlsplit(text).query or urlsplit(text).fragment or urlsplit(text).username:
+            raise ValueError("it stands in every page that leaves the house: without a token, ? or #")
+        return text.rstrip("/")
+
+    @model_validator(mode="after")
+    def _known_names(self) -> Self:
+        names = [receiver.name for receiver in self.receivers]
+        for number, route in enumerate(self.routes):
+            if unknown := sorted({name for level in route.levels for name in level} - set(names)):
+                known = f"known are {', '.join(names)}" if names else "there is none"
+                raise ValueError(f"pager.routes.{number}.levels: no receiver is called {', '.join(unknown)} ({known})")
+        return self
+
+
+class MonitoringSettings(BaseModel):
+    """Prometheus and Alertmanager, which `up` and the demo start where they are installed; 0: not that one."""
+
+    model_config = {"extra": "forbid"}
+    host: str = Field("127.0.0.1", description="address to bind; loopback unless told otherwise")
+    prometheus: int = Field(9090, ge=0, le=65535)
+    alertmanager: int = Field(9093, ge=0, le=65535)
+
+
 class MetricsSettings(BaseModel):
     """Prometheus ports of the processes; 0 switches one off."""
 
@@ -132,6 +250,7 @@ class MetricsSettings(BaseModel):
     wall: int = Field(9303, ge=0, le=65535)
     listen: int = Field(9304, ge=0, le=65535)
     archive: int = Field(9305, ge=0, le=65535)
+    pager: int = Field(9306, ge=0, le=65535)
     recognise: int = Field(9310, ge=0, le=65535, description="of the first recogniser process; the next ones follow")
 
 
@@ -195,6 +314,9 @@ class Settings(BaseSettings):
     kafka: str = Field("", description="host:port of a broker to use; empty: the embedded one")
     kafka_port: int = Field(9392, ge=1, le=65535, description="port of the embedded broker on loopback")
     run_dir: Path = Field(Path(".run"), description="where the embedded broker and the processes keep their data")
+    site: str = Field(
+        "main", pattern=r"^[\w-]{1,32}$", description="name of this hotline: a label in Prometheus and in pages"
+    )
     topic_prefix: str = Field("", description="put before each topic's name, for several systems on one broker")
     partitions: int = Field(16, ge=1, le=1024, description="of calls, subjects, alerts and verdicts")
     rulebook: Annotated[list[Path], NoDecode] = Field(
@@ -214,6 +336,8 @@ class Settings(BaseSettings):
     ears: EarsSettings = EarsSettings()
     wall: WallSettings = WallSettings()
     archive: ArchiveSettings = ArchiveSettings()
+    pager: PagerSettings = PagerSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
     metrics: MetricsSettings = MetricsSettings()
 
     @field_validator("rulebook", mode="before")

@@ -212,7 +212,7 @@ async def test_faults_sound_and_silence_are_counted_by_source() -> None:
     assert value(metrics, "sansheng_listen_audio_seconds_total", source="twilio") == pytest.approx(0.1)
     assert value(metrics, "sansheng_listen_silence_seconds_total", source="twilio") == pytest.approx(0.5)
     assert value(metrics, "sansheng_listen_faults_total", source="twilio", reason="half") == 2
-    assert value(metrics, "sansheng_dead_letters_total", source="listen") == 1
+    assert value(metrics, "sansheng_dead_letters_total", source="listen", reason="half") == 1
     assert value(metrics, "sansheng_listen_slowed_seconds_total", source="vosk") == 1.5
     assert value(metrics, "sansheng_listen_connections", source="vosk") == 1
     gateway.leave("vosk")

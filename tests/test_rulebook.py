@@ -8,15 +8,18 @@ from pathlib import Path
 import pytest
 import yaml
 
-from streams.alerts import FIGURES, SEVERITIES, figures_en, figures_zh
+from streams import alerts
+from streams.alerts import FIGURES, SEVERITIES, AlertChange, figures_en, figures_zh
 from streams.call import Call
 from streams.detectors import KINDS
 from streams.detectors.base import Rule
 from streams.detectors.lasts import Lasts
 from streams.detectors.units import Duration
+from streams.events import CallAnswered, CallHeld, CallOffered, CallResumed
 from streams.phrases.examples import examples
 from streams.phrases.normal import normal
 from streams.phrases.pattern import compile_phrase
+from streams.replay import replay
 from streams.rulebook import book, lint
 from streams.rulebook.book import DEFAULT_RULES, Rulebook, RulebookError, load
 from streams.rulebook.sources import plain, read_sources
@@ -187,6 +190,36 @@ def test_a_retired_or_draft_rule_does_not_judge_and_a_trial_rule_does(tmp_path: 
     assert "long-hold" not in {rule.id for rule in load([draft]).judges}
     trial = overlay(tmp_path, "change:\n  long-hold: {status: trial}\n")
     assert "long-hold" in {rule.id for rule in load([trial]).judges}
+
+
+HELD = (
+    CallOffered(call="c", at=0.0, queue="hotline"),
+    CallAnswered(call="c", at=5.0, agent="101"),
+    CallHeld(call="c", at=10.0),
+    CallResumed(call="c", at=300.0),
+)
+
+
+@pytest.mark.parametrize("pages", [True, False])
+def test_an_overlay_makes_a_rule_wake_somebody_and_every_change_of_its_alerts_says_so(
+    tmp_path: Path, pages: bool
+) -> None:
+    laid = load([overlay(tmp_path, f"change:\n  long-hold: {{page: {str(pages).lower()}}}\n")])
+    told = [change for change in replay(laid, HELD) if isinstance(change, AlertChange) and change.rule == "long-hold"]
+    assert {change.state for change in told} >= {"opened", "cleared"}
+    assert {change.page for change in told} == {pages}
+    assert {alerts.parse(alerts.render(change)).page for change in told} == {pages}
+
+
+@each_rule
+def test_no_rule_of_the_default_book_wakes_anybody_but_by_its_severity(rule: Rule) -> None:
+    assert not rule.page
+
+
+def test_page_must_be_yes_or_no(tmp_path: Path) -> None:
+    [fault] = faults(overlay(tmp_path, "change:\n  long-hold: {page: 2}\n"))
+    assert fault.startswith("site.yaml:2")
+    assert "bool" in fault
 
 
 # ----------------------------------------------------------------------------------------------- version

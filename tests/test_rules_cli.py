@@ -208,6 +208,17 @@ def test_a_page_says_what_an_overlay_changed_and_why(rules: Run) -> None:
     assert "理由:演示用" in done.out
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [("status: live", "触发后呼叫值班人员"), ("status: trial", "试行期间不呼叫"), ("page: false", "")],
+)
+def test_a_page_says_whether_the_rule_wakes_somebody(rules: Run, tmp_path: Path, status: str, said: str) -> None:
+    page = "" if status.startswith("page") else "page: true, "
+    (tmp_path / "site.yaml").write_text(f"change:\n  ring-over-three: {{{page}{status}}}\n", "utf-8")
+    lines = [line.strip() for line in rules("show", "ring-over-three", "--rulebook", "site.yaml").out.splitlines()]
+    assert [line for line in lines if line in ("触发后呼叫值班人员", "试行期间不呼叫")] == ([said] if said else [])
+
+
 def test_a_page_shows_phrases_that_a_site_added(rules: Run, tmp_path: Path) -> None:
     (tmp_path / "site.yaml").write_text("why: 本地说法\nadd:\n  apology: [不好意思哈]\n")
     done = rules("show", "late-answer-no-apology", "--rulebook", "site.yaml")

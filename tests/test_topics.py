@@ -49,6 +49,7 @@ def test_the_table_is_that_of_the_design() -> None:
         "audio": (16, 600),
         "dead-letters": (1, 30 * day_s),
         "heartbeats": (1, 3600),
+        "pages": (16, None),
         "wall": (1, day_s),
         "audit": (1, 180 * day_s),
         "sansheng-detect-call-states-changelog": (16, None),
@@ -96,7 +97,7 @@ def test_another_partition_count_is_reported_with_the_mend_and_never_changed(kaf
     assert topics.apply(kafka, wider) == []
     drifts = topics.check(kafka, wider)
     changelogs = ("sansheng-detect-call-states-changelog", "sansheng-detect-subject-states-changelog")
-    recut = ("calls", "subjects", "alerts", "verdicts", "audio", *changelogs)
+    recut = ("calls", "subjects", "alerts", "verdicts", "audio", "pages", *changelogs)
     assert {d.topic for d in drifts} == {f"{prefix}{name}" for name in recut}
     assert {d.kind for d in drifts} == {"partitions"}
     assert "has 2 partitions, the settings say 3" in str(drifts[0])
@@ -152,7 +153,7 @@ def test_the_command_applies_then_checks_clean_and_exits_1_on_drift(kafka: str, 
     applied = run(app, ["apply", *flags, "2"])
     assert (applied.exit_code, f"{prefix}calls: created: 2 partitions" in applied.output) == (0, True)
     clean = run(app, ["check", *flags, "2"])
-    assert (clean.exit_code, "all 11 topics are as they should be" in clean.output) == (0, True)
+    assert (clean.exit_code, "all 12 topics are as they should be" in clean.output) == (0, True)
     assert run(app, ["apply", *flags, "3"]).exit_code == 1
 
 

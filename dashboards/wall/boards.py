@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -107,6 +107,7 @@ class Board:
         self._held: Counter[str] = Counter()
         self._held_today = 0
         self._rules: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._found: Counter[tuple[str, ...]] = Counter()
         self._tiles: dict[str, Tile] = {}
         self._cards: dict[str, Card] = {}
         self._listed, self._recent = Roll(DESK_MOST), Roll(RECENT)
@@ -171,6 +172,7 @@ class Board:
         figures = self._rules[alarm.ruled.rule]
         figures[alarm.ruled.finding] += by
         figures["appeals"] += by * (alarm.ruled.appeal == "open")
+        _add(self._found, (alarm.ruled.rule, alarm.severity, alarm.ruled.finding), by)
         self._touch("rules")
         if alarm.card is None:
             return
@@ -214,6 +216,11 @@ class Board:
             if kind in by_kind:
                 by_kind[kind].append(view)
         return {**by_kind, **{kind: self._shown[kind, ""] for kind, _ in _ONCE}}
+
+    @property
+    def found(self) -> Mapping[tuple[str, ...], int]:
+        """Alerts of the last seven days by rule, severity and finding, as of the last ``collect``."""
+        return self._found
 
     @property
     def counts(self) -> Counts:

@@ -15,7 +15,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
@@ -35,6 +35,7 @@ from streams.call import IN_TIME_S
 from streams.events import AnyEvent
 from streams.metrics import Metrics
 from streams.settings import Settings
+from streams.verdicts import Finding
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +108,6 @@ class House:
         self._awaited: dict[str, asyncio.Event] = {}
         self._unseen = 0
         self._figures_at = 0.0
-        self._figures: set[tuple[str, str]] = set()
 
     # the sink of the source
 
@@ -154,6 +154,8 @@ class House:
 
     def take(self, messages: Sequence[Message]) -> None:
         """Fold messages in; what cannot be read is counted and left out."""
+        if messages:
+            self.metrics.set("sansheng_wall_last_message_timestamp_seconds", self.now())
         for message in messages:
             try:
                 self._fold(message)
@@ -191,12 +193,21 @@ class House:
     def _fold_alert(self, message: Message) -> None:
         change = alerts.parse(message.value)
         self._check(message, change.call, change.at)
-        self.wall.take_alert(change)
+        self.metrics.count("sansheng_wall_snoozed_total", change.rule, by=0)
         if self.is_live:
-            self.metrics.observe("sansheng_wall_lag_seconds", max(0.0, self.now() - message.logged_at))
+            self._measure(message, change)
+        self.wall.take_alert(change)
         for heard in self._followed.get(change.call, ()):
             heard.changes.append(change)
             heard.bell.set()
+
+    def _measure(self, message: Message, change: AlertChange) -> None:
+        """Only of the present: how late a wall reads what it has slept through says nothing."""
+        now = self.now()
+        self.metrics.observe("sansheng_wall_lag_seconds", max(0.0, now - message.logged_at))
+        self.metrics.observe("sansheng_event_to_wall_seconds", max(0.0, now - change.at))
+        if self.wall.known(change.id) is None and not self.snoozed().isdisjoint(_hushes_of(change)):
+            self.metrics.count("sansheng_wall_snoozed_total", change.rule)
 
     def _fold_verdict(self, message: Message) -> None:
         verdict = verdicts.parse(message.value)
@@ -298,7 +309,8 @@ class House:
         """Whether the wall is live, and what to say about it."""
         feed, status = self.wall.feed, self.wall.status
         detail = {"live": self.is_live, "feed": feed.state, "reason": feed.detail}
-        parts = {name: getattr(status, name).state for name in ("detect", "pbx", "listen", "recognise", "archive")}
+        names = ("detect", "pbx", "listen", "recognise", "archive", "pager")
+        parts = {name: getattr(status, name).state for name in names}
         return self.is_live, {**detail, **parts}
 
     def _new_wall(self) -> Wall:
@@ -328,16 +340,16 @@ class House:
                     log.error("%d views could not be made so far: %s", self._unseen, type(error).__name__)
 
     def _tell_figures(self) -> None:
-        figures = {
-            (rule.id, finding): count
-            for rule in self._all.board.snapshot()["rules"]
-            for finding, count in (("true", rule.right), ("false", rule.wrong), ("open", rule.undecided))
-        }
-        for key in self._figures - figures.keys():
-            self.metrics.drop("sansheng_rule_alerts", *key)
-        for key, count in figures.items():
-            self.metrics.set("sansheng_rule_alerts", count, *key)
-        self._figures = set(figures)
+        """Every finding of a rule and severity, those that nobody has made too: a share needs both of its parts."""
+        found = self._all.board.found
+        known = {key[:2] for key in found}
+        told = {(*key, finding): found.get((*key, finding), 0) for key in known for finding in get_args(Finding)}
+        self.metrics.only("sansheng_rule_alerts", told)
+
+
+def _hushes_of(change: AlertChange) -> set[tuple[str, str]]:
+    """Rule and queue of each snooze that keeps it off the walls; "" is every queue."""
+    return {(change.rule, ""), (change.rule, change.queue or "")}
 
 
 def _is_round(count: int) -> bool:

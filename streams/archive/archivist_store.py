@@ -316,15 +316,15 @@ class Chores:
         store = self._pen.store
         wrote = await self._do("days", lambda: days.write_due(store, self._settings, self._clock()))
         if wrote is None:
-            self._metrics.count("sansheng_archive_days_failed_total")
+            self._metrics.count("sansheng_archive_parquet_failed_total")
         else:
-            self._metrics.count("sansheng_archive_days_written_total", by=len(wrote.written))
-            self._metrics.count("sansheng_archive_days_failed_total", by=len(wrote.failed))
+            self._metrics.count("sansheng_archive_parquet_written_total", by=len(wrote.written))
+            self._metrics.count("sansheng_archive_parquet_failed_total", by=len(wrote.failed))
             if wrote.failed:
                 self._fails("damaged days", str(len(wrote.failed)), ", ".join(wrote.failed))
             else:
                 self._failed.pop("damaged days", None)
-            self._metrics.set("sansheng_archive_days_pending", wrote.pending)
+            self._metrics.set("sansheng_archive_parquet_pending", wrote.pending)
         self._days_at = time.monotonic() + DAYS_EVERY_S
         self._days_at_latest = time.monotonic() + DAYS_EVERY_BEHIND_S
 

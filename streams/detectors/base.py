@@ -112,6 +112,7 @@ class Rule(Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_f
     known_misses: tuple[str, ...] = ()
     false_alarms: tuple[str, ...] = ()
     advice: str = ""
+    page: bool = False
     when: Condition | None = None
     unless: Condition | None = None
 

@@ -88,6 +88,8 @@ def _status(rule: Rule) -> Iterator[str]:
     because = rule.retired_because if rule.status == "retired" else rule.status_because
     if because:
         yield f"理由:{because}"
+    if rule.page:
+        yield "试行期间不呼叫" if rule.status == "trial" else "触发后呼叫值班人员"
 
 
 def _sentences(rule: Rule) -> Iterator[str]:

@@ -7,6 +7,8 @@ Traps of Faust that are handled here and in ``lane.py``, each pinned by a test a
   acknowledged by the broker *before* the state that contains them is written, so none can be lost in between;
   those sent twice have the same id and are dropped at the edge.
 - What waits in a partition without a committed offset is lost when Faust goes back to that (``consumer.py``).
+- What an event means in figures is counted when the broker has the state that contains it: what comes again after a
+  kill was not counted (``telling_table.py``).
 - Offsets are committed after the changelog has been flushed (Faust flushes its producer before a commit).
 - Tables cannot be written from a timer: due wakes are sent as ticks on the lane's topic and so become part of the
   record.
@@ -40,6 +42,7 @@ from streams.shell.outbox import Outbox
 from streams.shell.reload import Reloader
 from streams.shell.running import instance, make_private
 from streams.shell.shelf import Shelf
+from streams.shell.telling_table import TellingTable
 
 log = logging.getLogger("sansheng.detect")
 
@@ -57,7 +60,7 @@ class Detector:
         self.shelf = Shelf(settings.run_dir / "rulebooks", book)
         self.reloader = Reloader(settings.rulebook, self.shelf, metrics)
         self.app = self._make_app()
-        self.outbox = Outbox(self.app, settings, metrics)
+        self.outbox = Outbox(self.app, settings)
         parts = (self.app, self.outbox, self.shelf, settings, metrics)
         self.calls = CallLane(*parts, answer_beat=self._answer_beat)
         self.subjects = SubjectLane(*parts, calls=self.calls)
@@ -93,6 +96,7 @@ class Detector:
             key_serializer="raw",
             value_serializer="raw",
             producer_acks=-1,
+            Table=TellingTable,
         )
         consumer.mend(app)
         app.sensors.add(_CommitSensor(self.metrics))
@@ -109,6 +113,7 @@ class Detector:
                 partition = own[self._beat_turn % len(own)]
                 await self.calls.send_tick(f"{heartbeat.CALL}:{partition}", partition, time.time())
             self._count_phases()
+            await self._tell_lags()
             await asyncio.sleep(heartbeat.EVERY_S)
 
     async def _answer_beat(self) -> None:
@@ -130,6 +135,13 @@ class Detector:
         phases = Counter(state.fold.call.phase for state in self.calls.states())
         for phase in PHASES:
             self.metrics.set("sansheng_calls", phases[phase], phase)
+
+    async def _tell_lags(self) -> None:
+        lags: dict[tuple[str, ...], float] = {}
+        for lane in () if self.app.rebalancing else (self.calls, self.subjects):
+            for partition, behind in (await lane.lags()).items():
+                lags[lane.name, str(partition)] = behind
+        self.metrics.only("sansheng_lag_messages", lags)
 
     # -- rulebook -------------------------------------------------------------------------------
 

@@ -72,7 +72,7 @@ class Gateway:
             case ami.Disconnected():
                 self._connected(item.reason)
             case ami.Problem():
-                await self._put_aside(publisher, item.text, b"", item.text, "")
+                await self._put_aside(publisher, item.text, "unreadable", item.text.encode(), item.text)
             case ami.Idle():
                 await self._publish_all(publisher, self._translator.flush(item.at))
             case ami.Block():
@@ -85,22 +85,25 @@ class Gateway:
         await self._publish_all(publisher, self._translator.feed(block.fields, block.arrived))
         for problem in self._translator.take_problems():
             raw = msgspec.json.encode(masked(block.fields))
-            await self._put_aside(publisher, str(problem), raw, problem.text, problem.mend)
+            await self._put_aside(publisher, str(problem), "unusable", raw, problem.text, problem.mend)
 
     async def _publish_all(self, publisher: Publisher, events: list[AnyEvent]) -> None:
         for event in (pseudonymise(event, self._key) for event in events):
             line = render(event)
             if len(line) > LARGEST:
-                await self._put_aside(publisher, f"{tag_of(event)} of {len(line)} bytes", line, "too large", "")
+                await self._put_aside(publisher, f"{tag_of(event)} of {len(line)} bytes", "large", line, "too large")
                 continue
             self._metrics.count("sansheng_pbx_events_total", tag_of(event))
             await publisher.put(Message(self._settings.topic("calls"), event.call.encode(), line))
 
-    async def _put_aside(self, publisher: Publisher, shown: str, raw: bytes, reason: str, mend: str) -> None:
+    async def _put_aside(
+        self, publisher: Publisher, shown: str, slug: str, raw: bytes, reason: str, mend: str = ""
+    ) -> None:
+        """``slug``: the reason in a word, for the metric."""
         log.warning("dead letter: %s", shown)
         self._metrics.count("sansheng_pbx_problems_total")
-        self._metrics.count("sansheng_dead_letters_total", "asterisk")
-        letter = DeadLetter(raw or reason.encode(), "asterisk", reason, time.time(), mend=mend)
+        self._metrics.count("sansheng_dead_letters_total", "asterisk", slug)
+        letter = DeadLetter(raw, "asterisk", reason, time.time(), mend=mend)
         message = Message(self._settings.topic("dead-letters"), b"asterisk", letter.value, tuple(letter.headers()))
         await publisher.put(message)
 

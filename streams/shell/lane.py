@@ -10,6 +10,8 @@ as a mark to ``subjects``, where the same ``step`` judges it::
 
 What an event brings about (alerts, marks) is acknowledged by the broker *before* the state that contains it is written,
 so none can be lost in between. What is sent twice for that has the same id, or tells a subject what it knows already.
+What it means in figures is counted *after* the broker has that state: an event that comes again, because its worker was
+killed, either was not counted or is known. A worker killed in between loses the count, never doubles it.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from msgspec.structs import replace
 from streams import heartbeat
 from streams.core import Book, CallState, Step, dump, load, step
 from streams.events import SUBJECT, AnyEvent, BadEventError, Mark, Tick, is_subject, parse, render, tag_of
-from streams.metrics import Metrics
+from streams.metrics import Later, Metrics
 from streams.settings import Settings
 from streams.shell import topics
 from streams.shell.dead_letters import of_message
@@ -50,6 +52,8 @@ STUCK_S = 10.0
 #: A subject is woken this much later than a call, seconds: what its calls tell comes through one more topic, and a call
 #: that came back just before the deadline must be heard before the deadline is.
 MARK_DELAY_S = 1.0
+#: So long, seconds, a broker is waited for that is asked where its partitions end.
+PATIENCE_S = 2.0
 #: After a takeover no subject is woken for so long, seconds, and on for as long as calls wait to be worked off (but not
 #: beyond the second figure): what they tell may be what a subject has been waiting for.
 TAKEOVER_S, BACKLOG_S = 5.0, 60.0
@@ -73,14 +77,13 @@ class Lane(ABC):
         self._decoded: dict[bytes, tuple[bytes, CallState]] = {}
         self._processed: dict[int, tuple[int, float]] = {}
         self.topic = outbox.topic(self.name)
-        self.table = app.Table(
+        self.table: Any = app.Table(  # a TellingTable: the app is made so
             self.table_name,
             key_type=bytes,
             value_type=bytes,
             partitions=settings.partitions,
         )
         self.table.on_recover(self._after_rebalance)
-        metrics.count("sansheng_dead_letters_total", self.name, by=0)
 
     @abstractmethod
     def _admit(self, record: AnyEvent) -> None:
@@ -91,9 +94,9 @@ class Lane(ABC):
         """The rulebook for the next step of a state; None: it begins."""
 
     def _stepped(  # noqa: B027 - a lane may let it pass
-        self, before: CallState | None, result: Step, record: AnyEvent
+        self, before: CallState | None, result: Step, record: AnyEvent, figures: Later
     ) -> None:
-        """A step has been taken and its state is stored."""
+        """A step has been taken and its state is stored, though the broker may not have it yet."""
 
     def states(self) -> Iterator[CallState]:
         """The states of this worker's own partitions."""
@@ -119,7 +122,6 @@ class Lane(ABC):
         try:
             record = self._read(key, value, message)
             await self._take(key, record, message.partition)
-            self.metrics.count("sansheng_events_total", tag_of(record))
         except BadEventError as error:
             await self._put_aside(message, value, error)
         except PartitionsMismatch as error:
@@ -127,43 +129,57 @@ class Lane(ABC):
             os._exit(1)  # anything gentler would count the message as done
         except Exception as error:
             log.exception("internal error at %s[%d]@%d", message.topic, message.partition, message.offset)
-            await self._put_aside(message, value, BadEventError(f"internal error: {type(error).__name__}"))
+            await self._put_aside(
+                message, value, BadEventError(f"internal error: {type(error).__name__}", slug="internal")
+            )
 
     def _read(self, key: bytes, value: bytes, message: Any) -> AnyEvent:
         record = parse(value)
         if record.call.encode() != key:
-            raise BadEventError("the message's key is not the call id", field="call", mend="key each message by `call`")
+            raise BadEventError(
+                "the message's key is not the call id", field="call", mend="key each message by `call`", slug="key"
+            )
         self._admit(record)
         logged_at = float(message.timestamp)
         ahead = record.at - logged_at
         if ahead > (EARLY_S if isinstance(record, Tick) else self.settings.ahead_s):
-            raise BadEventError(f"{ahead:.1f} s in the future", field="at", mend="set the sender's clock (NTP)")
+            raise BadEventError(
+                f"{ahead:.1f} s in the future", field="at", mend="set the sender's clock (NTP)", slug="future"
+            )
         return replace(record, seq=message.offset, logged_at=logged_at)
 
     async def _take(self, key: bytes, record: AnyEvent, partition: int) -> None:
         before = self._state(key)
         result = step(self._judge(before), before, record)
         if before is not None and result.state is before:
-            return  # delivered again
+            if not _is_known(before, record):  # about the sound of the call, and no fact of it
+                self.metrics.count("sansheng_events_total", tag_of(record))
+            return
+        figures = Later(self.metrics)
+        figures.count("sansheng_events_total", tag_of(record))
         for note in result.notes:
-            self.metrics.count("sansheng_oddities_total")
+            figures.count("sansheng_oddities_total")
             log.warning("%s partition %d offset %s: %s", self.name, partition, record.seq, note)
         stored = dump(result.state) if result.state is not None else b""
         if len(stored) > LARGEST_STATE:
             raise BadEventError(
-                f"the call's state would be {len(stored)} bytes", mend="shorter or fewer unknown fields"
+                f"the call's state would be {len(stored)} bytes", mend="shorter or fewer unknown fields", slug="large"
             )
-        await self._tell(result, record)
-        self._store(key, result, stored, record, partition)
-        self._stepped(before, result, record)
+        await self._tell(result, record, figures)
+        is_written = self._store(key, result, stored, record, partition)
+        self._stepped(before, result, record, figures)
+        if is_written:
+            self.table.when_written(figures.apply)
+        else:
+            figures.apply()
 
-    async def _tell(self, result: Step, cause: AnyEvent) -> None:
+    async def _tell(self, result: Step, cause: AnyEvent, figures: Later) -> None:
         for change in result.changes:
-            await self.outbox.alert(change, cause)
+            await self.outbox.alert(change, cause, figures)
         for mark in result.marks:
-            await self.outbox.mark(mark)
+            await self.outbox.mark(mark, figures)
         for silent in result.not_judged:
-            self.metrics.count("sansheng_not_judged_total", silent.rule)
+            figures.count("sansheng_not_judged_total", silent.rule)
 
     def _state(self, key: bytes) -> CallState | None:
         stored = self.table.get(key)
@@ -174,22 +190,24 @@ class Lane(ABC):
             known = self._decoded[key] = (stored, load(stored))
         return known[1]
 
-    def _store(self, key: bytes, result: Step, stored: bytes, record: AnyEvent, partition: int) -> None:
+    def _store(self, key: bytes, result: Step, stored: bytes, record: AnyEvent, partition: int) -> bool:
+        """Whether there was anything to write."""
         if result.state is None or result.wake is None:
             self._decoded.pop(key, None)
             self.wakes.drop(record.call)
-            if key in self.table:
+            if is_known := key in self.table:
                 del self.table[key]
-            return
+            return is_known
         self.table[key] = stored
         self._decoded[key] = (stored, result.state)
         self.wakes.set(record.call, partition, result.wake)
         self._armed.set()
+        return True
 
     async def _put_aside(self, message: Any, value: bytes, error: BadEventError) -> None:
         letter = of_message(message.topic, message.partition, message.offset, value, error, time.time())
         log.warning("dead letter: %s", letter)
-        self.metrics.count("sansheng_dead_letters_total", self.name)
+        self.metrics.count("sansheng_dead_letters_total", self.name, error.slug)
         await self.outbox.letter(letter)
 
     # -- ticks ----------------------------------------------------------------------------------
@@ -268,6 +286,24 @@ class Lane(ABC):
             if end is not None and end > offset + 1:
                 yield partition, at
 
+    async def lags(self) -> dict[int, int]:
+        """How many messages wait in each of our partitions, as the broker tells; empty where it does not answer."""
+        name = self.settings.topic(self.name)
+        own = [faust.types.TP(name, partition) for partition in sorted(self.own_partitions())]
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                ends = await self.app.consumer.highwaters(*own) if own else {}
+        except Exception as error:  # partitions that leave meanwhile, a broker that is away: the next look will tell
+            log.debug("%s: the ends are not known: %s", self.name, type(error).__name__)
+            return {}
+        return {part.partition: max(0, end - self._done(part)) for part, end in ends.items()}
+
+    def _done(self, part: faust.types.TP) -> int:
+        """The offset behind what this worker, or the one before it, has worked off."""
+        offset, _ = self._processed.get(part.partition, (-1, 0.0))
+        consumer: Any = self.app.consumer
+        return max(offset + 1, consumer._committed_offset[part] or 0)  # Faust tells nobody else
+
     def _end_of(self, part: faust.types.TP) -> int | None:
         """The offset behind a partition's last message; None: it is not known, or the partition is not ours (any more).
 
@@ -278,6 +314,10 @@ class Lane(ABC):
             return consumer.highwater(part) if part in consumer.assignment() else None
         except AssertionError:  # that is how aiokafka says it
             return None
+
+
+def _is_known(before: CallState, record: AnyEvent) -> bool:
+    return record.seq is not None and record.seq <= before.seq
 
 
 def _readable(held: dict[bytes, bytes]) -> Iterator[tuple[bytes, tuple[bytes, CallState]]]:
@@ -304,10 +344,13 @@ class CallLane(Lane):
     def _admit(self, record: AnyEvent) -> None:
         if record.call.startswith(OWN_ID) and not _is_beat(record):
             mend = f"another id: those that begin with {OWN_ID} are the system's own"
-            raise BadEventError(f"a call's id may not begin with {OWN_ID}", field="call", mend=mend)
+            raise BadEventError(f"a call's id may not begin with {OWN_ID}", field="call", mend=mend, slug="misplaced")
         if isinstance(record, Mark):
             raise BadEventError(
-                "marks are not for calls", field="type", mend="the worker itself sends them, to `subjects`"
+                "marks are not for calls",
+                field="type",
+                mend="the worker itself sends them, to `subjects`",
+                slug="misplaced",
             )
 
     async def _take(self, key: bytes, record: AnyEvent, partition: int) -> None:
@@ -319,12 +362,12 @@ class CallLane(Lane):
     def _judge(self, before: CallState | None) -> Book:
         return (self.shelf.of(before.book) if before else None) or self.shelf.current
 
-    def _stepped(self, before: CallState | None, result: Step, record: AnyEvent) -> None:
+    def _stepped(self, before: CallState | None, result: Step, record: AnyEvent, figures: Later) -> None:
         if result.state is None:
             return
-        tally(self.metrics, before.fold.call if before else None, result.state.fold.call, record)
+        tally(figures, before.fold.call if before else None, result.state.fold.call, record)
         if before and before.book != result.state.book:
-            self.metrics.count("sansheng_calls_moved_total")
+            figures.count("sansheng_calls_moved_total")
             log.warning("rulebook %s is lost: a call goes on under %s", before.book or "?", result.state.book)
 
     async def _after_rebalance(self) -> None:
@@ -364,7 +407,9 @@ class SubjectLane(Lane):
 
     def _admit(self, record: AnyEvent) -> None:
         if not is_subject(record.call) or not isinstance(record, Mark | Tick):
-            raise BadEventError("not about a subject", field="call", mend="events of calls are for `calls`")
+            raise BadEventError(
+                "not about a subject", field="call", mend="events of calls are for `calls`", slug="misplaced"
+            )
 
     def _judge(self, before: CallState | None) -> Book:
         return self.shelf.current

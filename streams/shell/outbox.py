@@ -14,7 +14,7 @@ from streams import alerts, events, heartbeat
 from streams.alerts import AlertChange
 from streams.events import AnyEvent, Mark, Tick
 from streams.heartbeat import Heartbeat
-from streams.metrics import Metrics
+from streams.metrics import Figures
 from streams.settings import Settings
 from streams.shell.dead_letters import DeadLetter
 
@@ -29,9 +29,9 @@ def partition_of(key: bytes, partitions: int) -> int:
 class Outbox:
     """The topics that a worker writes to."""
 
-    def __init__(self, app: faust.App, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, app: faust.App, settings: Settings) -> None:
         """Nothing is sent before ``app`` runs."""
-        self._app, self._settings, self._metrics = app, settings, metrics
+        self._app, self._settings = app, settings
         self._alerts = self.topic("alerts")
         self._subjects = self.topic("subjects")
         self._dead_letters = self.topic("dead-letters")
@@ -48,18 +48,20 @@ class Outbox:
             allow_empty=True,
         )
 
-    async def alert(self, change: AlertChange, cause: AnyEvent) -> None:
+    async def alert(self, change: AlertChange, cause: AnyEvent, figures: Figures) -> None:
         """Put an alert's change where its call lives; a rule across calls names a call too. ``cause`` brought it."""
         await self._keyed(self._alerts, change.call, alerts.render(change))
-        self._metrics.count("sansheng_alerts_total", change.rule, change.severity, change.state)
-        late = max(0.0, time.time() - change.at)
-        name = "sansheng_tick_late_seconds" if isinstance(cause, Tick) else "sansheng_event_to_alert_seconds"
-        self._metrics.observe(name, late)
+        figures.count("sansheng_alerts_total", change.rule, change.severity, change.state)
+        late_s = max(0.0, time.time() - change.at)
+        if isinstance(cause, Tick):
+            figures.observe("sansheng_tick_late_seconds", late_s)
+        else:
+            figures.observe("sansheng_event_to_alert_seconds", late_s)
 
-    async def mark(self, mark: Mark) -> None:
+    async def mark(self, mark: Mark, figures: Figures) -> None:
         """Tell a subject what one of its calls has contributed."""
         await self._keyed(self._subjects, mark.call, events.render(mark))
-        self._metrics.count("sansheng_marks_total", mark.rule)
+        figures.count("sansheng_marks_total", mark.rule)
 
     async def letter(self, letter: DeadLetter) -> None:
         """Put aside what cannot be read."""

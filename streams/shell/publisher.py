@@ -28,12 +28,13 @@ _PATIENCE_S = 10.0
 
 
 class Message(NamedTuple):
-    """One message to send. The key decides the partition (murmur2)."""
+    """One message to send. The key decides the partition (murmur2) where none is given; no value: a tombstone."""
 
     topic: str
     key: bytes
-    value: bytes
+    value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
+    partition: int | None = None
 
 
 class Publisher:
@@ -82,7 +83,7 @@ class Publisher:
             ValueError: the message is too large for a broker.
             RuntimeError: nothing is sent any more (a fault of ours); better to end than to collect in silence.
         """
-        if len(message.value) > LARGEST:
+        if message.value is not None and len(message.value) > LARGEST:
             raise ValueError(f"a message of {len(message.value)} bytes; at most {LARGEST}")
         if self._task is None or self._task.done():
             raise RuntimeError("the publisher has ended")
@@ -115,7 +116,7 @@ class Publisher:
     async def _send_some(self, batch: list[Message]) -> int:
         assert self._producer is not None  # noqa: S101 - put() is only reachable inside the context
         try:
-            pending = [await self._producer.send(m.topic, m.value, key=m.key, headers=list(m.headers)) for m in batch]
+            pending = [await self._begin(self._producer, message) for message in batch]
             results = await asyncio.gather(*pending, return_exceptions=True)
         except (KafkaError, asyncio.CancelledError) as error:
             if is_cancelled():
@@ -126,6 +127,14 @@ class Publisher:
             log.warning("not sent: %s", type(results[failed]).__name__)
             await self._renew()
         return failed
+
+    @staticmethod
+    async def _begin(producer: AIOKafkaProducer, message: Message) -> asyncio.Future[None]:
+        topic, key, value, headers, partition = message
+        begun: asyncio.Future[None] = await producer.send(
+            topic, value, key=key, headers=list(headers), partition=partition
+        )
+        return begun
 
     async def _renew(self) -> None:
         """A producer that has lost its sequence never recovers: a new one takes its place."""

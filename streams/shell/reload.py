@@ -16,13 +16,19 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from itertools import product
 from pathlib import Path
 
+from streams.alerts import State
 from streams.metrics import Metrics
 from streams.rulebook.book import DEFAULT_RULES, SOURCES, Rulebook, RulebookError, load
+from streams.rulebook.page import severities
 from streams.shell.shelf import Shelf
 
 log = logging.getLogger("sansheng.detect")
+
+#: What becomes of an alert here; what people make of it is on ``verdicts``.
+_STATES: tuple[State, ...] = ("opened", "raised", "cleared")
 
 
 def fingerprint(places: Iterable[Path]) -> str:
@@ -47,8 +53,6 @@ class Reloader:
         self._places = (DEFAULT_RULES, SOURCES, *overlays)
         self._seen = self._judged = ""
         self.refused = ""
-        for outcome in ("taken", "refused"):
-            metrics.count("sansheng_rulebook_reloads_total", outcome, by=0)
         self._tell_metrics(shelf.current)
 
     async def look(self) -> None:
@@ -116,5 +120,7 @@ class Reloader:
         self._metrics.set("sansheng_rulebook_info", 1, book.version)
         for rule in book.judges:
             self._metrics.count("sansheng_not_judged_total", rule.id, by=0)
+            for (severity, _), state in product(severities(rule), _STATES):
+                self._metrics.count("sansheng_alerts_total", rule.id, severity, state, by=0)
             if rule.crosses_calls:
                 self._metrics.count("sansheng_marks_total", rule.id, by=0)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from streams.call import IN_TIME_S, Call
+from streams.call import IN_TIME_S, Call, spent
 from streams.events import AnyEvent, CallAnswered, CallTransferred
-from streams.metrics import Metrics
+from streams.metrics import Figures
 
 
-def tally(metrics: Metrics, before: Call | None, after: Call, event: AnyEvent) -> None:
+def tally(figures: Figures, before: Call | None, after: Call, event: AnyEvent) -> None:
     """Observe what ``event`` brought to an end."""
+    queue = figures.queue(after.queue)
     if before is None:
         return
     for agent in before.ringing.keys() - after.ringing.keys():
-        metrics.observe("sansheng_ring_seconds", max(0.0, event.at - before.ringing[agent]), _outcome(agent, event))
+        rang_s = max(0.0, event.at - before.ringing[agent])
+        figures.observe("sansheng_ring_seconds", rang_s, queue, _outcome(agent, event))
     if before.phase != after.phase:
-        _phase_left(metrics, before, event.at)
-        _wait_over(metrics, before, after)
+        _phase_left(figures, before, event.at, queue)
+        _wait_over(figures, before, after, queue)
+        _ended(figures, after, queue)
 
 
 def _outcome(agent: str, event: AnyEvent) -> str:
@@ -25,21 +28,28 @@ def _outcome(agent: str, event: AnyEvent) -> str:
     return "answered" if event.agent == agent else "elsewhere"
 
 
-def _phase_left(metrics: Metrics, before: Call, at: float) -> None:
-    name = {"held": "sansheng_hold_seconds", "transferring": "sansheng_transfer_seconds"}.get(before.phase)
-    if name:
-        metrics.observe(name, max(0.0, at - before.since))
+def _phase_left(figures: Figures, before: Call, at: float, queue: str) -> None:
+    if before.phase == "held":
+        figures.observe("sansheng_hold_seconds", max(0.0, at - before.since), queue)
+    elif before.phase == "transferring":
+        figures.observe("sansheng_transfer_seconds", max(0.0, at - before.since), queue)
 
 
-def _wait_over(metrics: Metrics, before: Call, after: Call) -> None:
+def _ended(figures: Figures, after: Call, queue: str) -> None:
+    """The talk of a call that somebody answered; one of which only the end was heard has none."""
+    if after.phase == "ended" and any(stretch.phase == "talking" for stretch in after.stretches):
+        figures.observe("sansheng_talk_seconds", max(0.0, spent(after.stretches, "talking")), queue)
+
+
+def _wait_over(figures: Figures, before: Call, after: Call, queue: str) -> None:
     waiting = ("offered", "ringing")
     if after.direction != "inbound" or before.phase not in waiting or after.phase in waiting:
         return
     if before.answered_at is not None:  # back in the queue after a failed transfer: counted before
         return
-    metrics.count("sansheng_calls_offered_total")
+    figures.count("sansheng_calls_offered_total", queue)
     if after.answered_at is not None:
         if after.answered_at - after.came_at <= IN_TIME_S:
-            metrics.count("sansheng_calls_in_time_total")
+            figures.count("sansheng_calls_in_time_total", queue)
     elif after.ended_by == "customer":
-        metrics.count("sansheng_calls_abandoned_total")
+        figures.count("sansheng_calls_abandoned_total", queue)

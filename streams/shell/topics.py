@@ -103,6 +103,8 @@ def specs(partitions: int = 16, prefix: str = "") -> tuple[TopicSpec, ...]:
         TopicSpec(name=f"{prefix}audio", partitions=partitions, retention_s=10 * _MINUTE_S, segment_s=_MINUTE_S),
         TopicSpec(name=f"{prefix}dead-letters", partitions=1, retention_s=30 * _DAY_S, segment_s=_DAY_S),
         TopicSpec(name=f"{prefix}heartbeats", partitions=1, retention_s=_HOUR_S, segment_s=10 * _MINUTE_S),
+        # what the pager has sent, by page; it says itself when one is forgotten
+        TopicSpec(name=f"{prefix}pages", partitions=partitions, segment_s=_DAY_S, cleanup="compact"),
         # what the walls know of the week, so that one that starts has not to read it all again
         TopicSpec(name=f"{prefix}wall", partitions=1, retention_s=_DAY_S, segment_s=_HOUR_S),
         # who opened which call's words; longer than the words themselves
