@@ -1,0 +1,1 @@
+"""Pages: alerts that wake somebody, from the `alerts` topic to receivers outside. ``sansheng pager``."""

@@ -1,0 +1,398 @@
+"""What becomes of one page: a fold of what is heard about an alert, and who is to be told. Pure: time is data.
+
+Owns when an alert pages, when its page is over, who is called next, and what each receiver still has to be told. Knows
+no clock, no topic and no receiver's protocol; the shell stores every state before it does what a step says.
+
+::
+
+    alert pages ──▶ held ──somebody is awake──▶ level 1 ──escalate_after_s──▶ level 2 ─ … ─▶ the last level
+                     │                          │ claimed ──▶ nobody else is called ──released──▶ the level anew
+                     └──────── cleared, resolved, false_alarm, upheld, expired ──▶ over ──reopened──▶ the level anew
+
+An alert that is read late (``too_late_s``) is over from the beginning. A verdict may come before its alert, so a state
+may have no page yet. Who has been told a page is told its end, even where it is only not known whether he was (a kill
+between telling and recording).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from streams.alerts import SEVERITIES, AlertChange
+from streams.numbers import mask
+from streams.pager.duty import Plan
+from streams.pager.page import News, Notice, Page
+from streams.verdicts import Judgement, Standing, judge
+
+Outcome = Literal["", "resolved", "expired", "too-late"]
+#: What became of what a receiver was to be told.
+Answer = Literal["sent", "refused"]
+
+#: A page that is over is remembered so long, seconds: what comes again finds it over.
+KEPT_S = 86_400.0
+#: The longest text of an alert that goes into a page, characters.
+_LONGEST = 200
+
+_OPENINGS: frozenset[News] = frozenset({"opened", "escalated"})
+_ENDS = frozenset({"cleared", "resolved", "false_alarm"})
+#: Judgements that change nothing here.
+_IDLE = frozenset({"commented"})
+
+
+class Contact(Struct, frozen=True, omit_defaults=True):
+    """A receiver that was called, at ``level``: what it has taken, and what it will never take.
+
+    ``perhaps``: whoever called it was killed before it could note the answer, so that it may know of the page.
+    """
+
+    level: int
+    told: frozenset[News] = frozenset()
+    refused: frozenset[News] = frozenset()
+    perhaps: bool = False
+
+    @property
+    def knows(self) -> bool:
+        """Whether it has been told of the page."""
+        return bool(self.told & _OPENINGS)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it need not be called any more: it has been, or never can be."""
+        return bool((self.told | self.refused) & _OPENINGS)
+
+
+class PagerState(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One page: the record on the topic ``pages``. Times in Unix seconds.
+
+    ``page`` None: only verdicts have come. ``heard_at``: when something was last heard of it; ``opened_at``: when the
+    pager heard of the alert; ``routed_at``: when the first one was called, which decides on the route; ``level``: who
+    was called last, 0: nobody; ``since``: when that level's time began; ``over_at``: None while it is not over.
+    ``standing`` holds no names. ``epoch``: of the pager's turn at the partition; a record of an earlier turn that comes
+    late means nothing.
+    """
+
+    id: str
+    heard_at: float
+    page: Page | None = None
+    standing: Standing = Standing()
+    cleared: bool = False
+    outcome: Outcome = ""
+    opened_at: float = 0.0
+    routed_at: float | None = None
+    level: int = 0
+    since: float = 0.0
+    over_at: float | None = None
+    contacts: Mapping[str, Contact] = {}
+    epoch: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody is to be called for it any more."""
+        return self.cleared or self.outcome in ("expired", "too-late") or self.standing.finding != "open"
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether somebody has it."""
+        return bool(self.standing.claimed_by) and not self.is_over
+
+    @property
+    def is_calling(self) -> bool:
+        """Whether people are to be called until somebody has it."""
+        return self.page is not None and not self.is_over and not self.is_claimed
+
+
+class Put(NamedTuple):
+    """A notice for a receiver."""
+
+    receiver: str
+    notice: Notice
+
+
+class Count(NamedTuple):
+    """Something for a counter of the table of metrics."""
+
+    metric: str
+    label: str
+
+
+class Step(NamedTuple):
+    """The new state (None: forget it), what to tell once that is stored, and what to count."""
+
+    state: PagerState | None
+    puts: tuple[Put, ...] = ()
+    counts: tuple[Count, ...] = ()
+
+
+#: Gives a page a slot that no other open one has.
+Slot = Callable[[Page], int]
+
+
+def render(state: PagerState) -> bytes:
+    """As JSON."""
+    return msgspec.json.encode(state)
+
+
+_decoder = msgspec.json.Decoder(PagerState)
+
+
+def parse(line: bytes | str) -> PagerState:
+    """Raises msgspec.MsgspecError where it is none."""
+    return _decoder.decode(line)
+
+
+# ------------------------------------------------------------------------------------------- what is heard
+
+
+def pages(change: AlertChange) -> bool:
+    """Whether this change is one for which somebody is called."""
+    return change.state in ("opened", "raised") and not change.trial and (change.severity == "critical" or change.page)
+
+
+def page_of(change: AlertChange, site: str, wall_url: str, now: float) -> Page:
+    """What leaves the house of an alert: nothing about a person. A time in the future is no time."""
+    clause = " ".join(part for part in (change.clause.manual, change.clause.section) if part)
+    return Page(
+        id=change.id,
+        rule=change.rule[:_LONGEST],
+        title=change.title[:_LONGEST],
+        title_en=(change.en.title if change.en else change.title)[:_LONGEST],
+        severity=change.severity,
+        queue=mask((change.queue or "")[:_LONGEST]),
+        site=site,
+        clause=clause[:_LONGEST],
+        at=min(change.at, now),
+        link=f"{wall_url}/alerts/{quote(change.id, safe='')}",
+    )
+
+
+def on_alert(plan: Plan, before: PagerState | None, page: Page, change: AlertChange, now: float, slot: Slot) -> Step:
+    """Fold a change in; ``page`` is what it would page with. Nobody is called yet: that is for ``on_time``."""
+    if change.state in _ENDS:
+        if before is None or before.page is None:
+            return Step(before)
+        return _turn(plan, before, replace(before, cleared=True), now, slot)
+    if not pages(change):
+        return Step(before)
+    if before is None or before.page is None:
+        return _opened(plan, before or PagerState(id=change.id, heard_at=now), page, now, slot)
+    return _raised(plan, before, page, slot, now)
+
+
+def _opened(plan: Plan, before: PagerState, page: Page, now: float, slot: Slot) -> Step:
+    is_late = now - page.at > plan.too_late_s
+    state = replace(before, page=replace(page, slot=slot(page)), opened_at=now, since=now, heard_at=now)
+    if is_late:
+        state = replace(state, outcome="too-late")
+    if state.is_over:
+        state = replace(state, over_at=now, outcome=state.outcome or "resolved")
+    return Step(state, (), (Count("sansheng_pager_pages_total", "too-late" if is_late else "opened"),))
+
+
+def _raised(plan: Plan, before: PagerState, page: Page, slot: Slot, now: float) -> Step:
+    """Graver than before: only who shows the severity for as long as the page is open is told, and as ``still``."""
+    old = before.page
+    assert old is not None  # noqa: S101 - the caller has looked
+    if before.is_over or SEVERITIES.index(page.severity) <= SEVERITIES.index(old.severity):
+        return Step(before)
+    graver = replace(old, severity=page.severity)
+    state = replace(before, page=replace(graver, slot=slot(graver)), heard_at=now)
+    return Step(state, tuple(stills(plan, state, now)))
+
+
+def on_verdict(plan: Plan, before: PagerState | None, judgement: Judgement, now: float, slot: Slot) -> Step:
+    """Fold what somebody did with the alert; it may not be known yet, and may never page."""
+    if judgement.action in _IDLE:
+        return Step(before)
+    known = before or PagerState(id=judgement.alert, heard_at=now)
+    standing = judge(known.standing, _nameless(judgement))
+    if standing == known.standing:
+        return Step(before)
+    return _turn(plan, known, replace(known, standing=standing, heard_at=now), now, slot)
+
+
+def _nameless(judgement: Judgement) -> Judgement:
+    """Only what it does to the alert: neither who, nor about whom, nor words."""
+    return Judgement(
+        id=judgement.id, alert="", call="", rule="", action=judgement.action, by="~", by_name="", at=judgement.at
+    )
+
+
+def on_told(plan: Plan, before: PagerState, receiver: str, notice: Notice, answer: Answer, now: float) -> Step:
+    """A receiver has taken the notice, or never will. What happened meanwhile is now for it to hear."""
+    contact = before.contacts.get(receiver)
+    if contact is None or notice.news == "still":
+        return Step(before)
+    if answer == "refused":
+        return Step(_with(before, receiver, replace(contact, refused=contact.refused | {notice.news})))
+    if notice.news in _OPENINGS:
+        contact = _without(contact, "claimed", "resolved")  # taken for what it would never hear of; now it has to
+    state = _with(before, receiver, replace(contact, told=contact.told | {notice.news}))
+    puts = tuple(put for put in pending(plan, state, now) if put.receiver == receiver)
+    return Step(state, puts if notice.news in _OPENINGS else ())
+
+
+def on_unwanted(before: PagerState, receiver: str, news: News) -> Step:
+    """The turn of an end came, and the receiver does not know of the page: a successor need not wonder about it."""
+    contact = before.contacts.get(receiver)
+    if news != "resolved" or contact is None or not before.is_over or contact.is_done or news in contact.refused:
+        return Step(before)
+    return Step(_with(before, receiver, replace(contact, refused=contact.refused | {news})))
+
+
+def _with(state: PagerState, receiver: str, contact: Contact) -> PagerState:
+    return replace(state, contacts={**state.contacts, receiver: contact})
+
+
+# ------------------------------------------------------------------------------------------- time
+
+
+def on_time(plan: Plan, before: PagerState, now: float, slot: Slot) -> Step:
+    """What is due by ``now``: the page expires, somebody is called, or it is forgotten."""
+    if before.page is None or before.over_at is not None:
+        forgotten_at = (before.heard_at if before.over_at is None else before.over_at) + KEPT_S
+        return Step(None if now >= forgotten_at else before)
+    if now >= before.opened_at + plan.expires_s:
+        return _turn(plan, before, replace(before, outcome="expired"), now, slot)
+    due = _call_at(plan, before, now)
+    return _called(plan, before, now) if due is not None and due <= now else Step(before)
+
+
+def next_due(plan: Plan, state: PagerState, now: float) -> float:
+    """When ``on_time`` has something to do next, Unix seconds; in the past: at once."""
+    if state.page is None:
+        return state.heard_at + KEPT_S
+    if state.over_at is not None:
+        return state.over_at + KEPT_S
+    expires_at = state.opened_at + plan.expires_s
+    due = _call_at(plan, state, now)
+    return expires_at if due is None else min(due, expires_at)
+
+
+def _levels(plan: Plan, state: PagerState, now: float) -> tuple[tuple[str, ...], ...]:
+    assert state.page is not None  # noqa: S101 - callers have looked
+    return plan.levels(state.page.queue, now if state.routed_at is None else state.routed_at)
+
+
+def _call_at(plan: Plan, state: PagerState, now: float) -> float | None:
+    """When the next level is to be called; None: never, as things stand."""
+    if not state.is_calling:
+        return None
+    left = _levels(plan, state, now)[state.level :]
+    if not left:
+        return None
+    waits_s = 0.0 if not state.level or is_refused(state) else plan.escalate_after_s
+    due = max(state.since + waits_s, now)
+    return due if any(plan.awake(level, due) for level in left) else plan.first_awake_at(left, due)
+
+
+def is_refused(state: PagerState) -> bool:
+    """Whether nobody of the present level can ever be told."""
+    own = [contact for contact in state.contacts.values() if contact.level == state.level]
+    return bool(own) and all(contact.refused & _OPENINGS for contact in own)
+
+
+def _called(plan: Plan, before: PagerState, now: float) -> Step:
+    """Call the next level in which somebody is awake."""
+    levels = _levels(plan, before, now)
+    number = next(n for n in range(before.level, len(levels)) if plan.awake(levels[n], now)) + 1
+    contacts = {name: Contact(number) for name in plan.awake(levels[number - 1], now) if name not in before.contacts}
+    state = replace(
+        before,
+        level=number,
+        since=now,
+        routed_at=now if before.routed_at is None else before.routed_at,
+        contacts={**before.contacts, **contacts},
+    )
+    whys = ["quiet"] * (number - 1 - before.level)
+    if before.level:
+        whys.append("refused" if is_refused(before) else "unclaimed")
+    puts = tuple(put for put in pending(plan, state, now) if put.receiver in contacts)
+    return Step(state, puts, tuple(Count("sansheng_pager_escalations_total", why) for why in whys))
+
+
+def _turn(plan: Plan, before: PagerState, after: PagerState, now: float, slot: Slot) -> Step:
+    """What follows when the page gets an owner or loses him, ends, or is opened anew."""
+    page = after.page
+    if page is None or before.outcome == "too-late":
+        return Step(after)
+    counts: list[Count] = []
+    if after.is_over and before.over_at is None:
+        after = replace(after, over_at=now, outcome=after.outcome or "resolved")
+        counts.append(Count("sansheng_pager_pages_total", after.outcome))
+    elif not after.is_over and before.over_at is not None:
+        again = replace(page, slot=slot(page))
+        after = replace(_unsaid(after, "resolved", "claimed"), page=again, over_at=None, outcome="", since=now)
+    elif after.is_claimed and not before.is_claimed:
+        counts.append(Count("sansheng_pager_pages_total", "claimed"))
+    elif before.is_claimed and not after.is_claimed and not after.is_over:
+        after = replace(_unsaid(after, "claimed"), since=now)
+    else:
+        return Step(after)
+    return Step(after, tuple(pending(plan, after, now)), tuple(counts))
+
+
+def _unsaid(state: PagerState, *news: News) -> PagerState:
+    """It is no longer true, so it has to be told anew when it is true again."""
+    return replace(state, contacts={name: _without(contact, *news) for name, contact in state.contacts.items()})
+
+
+def _without(contact: Contact, *news: News) -> Contact:
+    return replace(contact, told=contact.told - set(news), refused=contact.refused - set(news))
+
+
+# ------------------------------------------------------------------------------------------- who is to be told
+
+
+def wanted(state: PagerState, receiver: str, news: News) -> bool:
+    """Whether that receiver is still to be told that; asked right before each try."""
+    contact = state.contacts.get(receiver)
+    if contact is None or state.page is None:
+        return False
+    if news in _OPENINGS:
+        return state.is_calling and not contact.is_done
+    if news == "still":
+        return not state.is_over and contact.knows
+    is_true = state.is_over if news == "resolved" else state.is_claimed
+    return is_true and (contact.knows or contact.perhaps) and news not in contact.told | contact.refused
+
+
+def pending(plan: Plan, state: PagerState, now: float) -> Iterator[Put]:
+    """All that is still to be told, as after a restart; of ends also that which follows on a call under way."""
+    for name, contact in state.contacts.items():
+        if name not in plan.receivers:
+            continue  # it is no longer in the settings
+        tells = plan.receivers[name].tells
+        news: News = "opened" if contact.level == 1 or "escalated" not in tells else "escalated"
+        if state.is_calling:
+            wants = news if not contact.is_done else None
+        else:
+            ends: News = "resolved" if state.is_over else "claimed"
+            has_heard = bool(contact.refused & _OPENINGS) or ends in contact.told | contact.refused
+            wants = None if has_heard or ends not in tells else ends
+        if wants and state.page:
+            yield Put(name, Notice(page=state.page, news=wants, level=contact.level, at=now))
+
+
+def stills(plan: Plan, state: PagerState, now: float) -> Iterator[Put]:
+    """That the page is still open, for those who forget it otherwise."""
+    for name, contact in state.contacts.items():
+        called = plan.receivers.get(name)
+        if state.page and called and called.repeats_s and "still" in called.tells and wanted(state, name, "still"):
+            yield Put(name, Notice(page=state.page, news="still", level=contact.level, at=now))
+
+
+def restored(state: PagerState, epoch: int) -> PagerState:
+    """As a successor finds it: what was not recorded as told may have been told all the same."""
+    unsure = {name: c if c.is_done else replace(c, perhaps=True) for name, c in state.contacts.items()}
+    return replace(state, contacts=unsure, epoch=epoch)
+
+
+def of_epoch(state: PagerState, epoch: int) -> PagerState:
+    """As this turn at the partition records it."""
+    return state if state.epoch == epoch else replace(state, epoch=epoch)
