@@ -3,7 +3,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench bench-ears bench-wall bench-archive clean lock vendor system system-test system-lab
+.PHONY: help demo up test check bench bench-ears bench-wall bench-archive evening clean dashboards lock vendor system system-test system-lab
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,11 +37,18 @@ bench-wall: system $(VENV)/.dev ## measure the wall: fan-out to 500 screens, mem
 bench-archive: system-test $(VENV)/.dev ## measure and prove the archive: a week, kills -9, on both stores; tables to docs/bench.md
 	@$(BIN)/python -m bench.archive
 
+evening: system-test $(VENV)/.dev ## prove an evening on which things go wrong: alerts, figures, pages, dashboards; tables to docs/bench.md
+	@$(BIN)/python -m bench.evening
+
 lock: $(VENV)/.dev ## pin the newest versions that pyproject.toml allows
 	@$(BIN)/uv pip compile -q --upgrade --no-emit-index-url --no-header --no-annotate --extra tansu pyproject.toml \
 		-o requirements.lock
 	@$(BIN)/uv pip compile -q --upgrade --no-emit-index-url --no-header --no-annotate --extra dev -c requirements.lock \
 		pyproject.toml -o requirements-dev.lock
+
+dashboards: $(VENV)/.dev ## write Grafana's dashboards as JSON, in Chinese and English (dashboards/grafana/json)
+	@$(BIN)/python -m dashboards.grafana
+	@$(BIN)/python -m dashboards.grafana --english
 
 vendor: ## fetch what the wall's pages use of the npm registry into the tree (needs npm; running needs neither)
 	@dashboards/wall/vendor/vendor.sh

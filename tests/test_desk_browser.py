@@ -922,6 +922,38 @@ async def test_a_dead_detector_or_a_silent_topic_is_not_a_quiet_desk(wall: Runni
     assert len(screens) == 4
 
 
+async def test_who_waits_for_a_page_in_vain_is_told_on_the_desk(wall: Running, show: Open) -> None:
+    wall.floor.alert(alert("a1"))
+    page = await show(desk(wall, "token-wang"))
+    await expect(rows(page)).to_have_count(1)
+    chip = page.locator(".top .pager")
+    await expect(chip).to_have_count(0)  # none was ever heard of
+    wall.floor.beat("pager", ok=False, detail="connecting")  # it has just started
+    wall.floor.beat("archive", ok=False, detail="store full")
+    await expect(page.locator(".top .archive")).to_have_text("归档已满")
+    await expect(chip).to_have_count(0)
+    wall.floor.beat("pager", detail="receiver night does not answer")
+    await expect(chip).to_have_text("值班通知受限")
+    assert "\uff0c" in str(await chip.get_attribute("title"))  # full-width, as everywhere
+    shape = page.locator(".top .pager [data-shape]")
+    await expect(shape).to_have_attribute("data-shape", "pager")
+    parts = (".top .pager", ".top .archive", ".top .engine", ".top .chip")
+    colours = {await page.locator(part).evaluate("e => getComputedStyle(e).color") for part in parts}
+    assert len(colours) == len(parts)
+    await state_is(page, "live")  # what is live goes on
+    await expect(page.locator(".banner")).to_have_count(0)
+    await expect(row(page, "a1")).to_be_visible()
+    violations = (await Axe().run(page)).response["violations"]
+    assert [one["id"] for one in violations if one["impact"] in ("serious", "critical")] == []
+    await page.get_by_role("button", name="EN", exact=True).click()
+    await expect(chip).to_have_text("Paging limited")
+    assert await page.locator(".top").evaluate(
+        "e => [...e.children].every((part) => part.getBoundingClientRect().right <= innerWidth + .5)"
+    )
+    wall.floor.beat("pager")
+    await expect(chip).to_have_count(0)
+
+
 async def test_english_by_a_switch(wall: Running, show: Open) -> None:
     wall.floor.alert(alert("a1"))
     page = await show(desk(wall, "token-wang"))

@@ -28,6 +28,14 @@ def test_metrics_that_are_switched_off_stay_off(tmp_path: Path) -> None:
     assert [process.arguments[-1] for process in ear_processes(mine)[1:]] == ["0", "0"]
 
 
+def test_the_port_of_the_pager_is_wanted_where_there_is_somebody_to_call_and_only_there(tmp_path: Path) -> None:
+    receiver = {"name": "night", "kind": "webhook", "url": "http://127.0.0.1:9/page"}
+    assert "metrics.pager" not in up._ports(settings(tmp_path))
+    asked = settings(tmp_path, pager={"receivers": [receiver]}, metrics={"pager": 9406})
+    assert up._ports(asked)["metrics.pager"] == ("127.0.0.1", 9406)
+    assert [process.name for process in up.always_there(asked)] == ["detect", "asterisk", "wall", "archive", "pager"]
+
+
 async def test_without_a_model_it_says_that_calls_are_judged_by_the_telephone_alone_and_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

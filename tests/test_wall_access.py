@@ -687,7 +687,9 @@ async def test_what_one_does_every_screen_shows() -> None:
         assert await one.act("resolved") == "too_late"
         assert await one.act("reopened") == "done"
         assert value_of(wall, "sansheng_wall_acts_total", action="claimed", outcome="too_late") == 1
-        await until(lambda: value_of(wall, "sansheng_rule_alerts", rule="long-hold", finding="open") == 2)
+        await until(
+            lambda: value_of(wall, "sansheng_rule_alerts", rule="long-hold", severity="warning", finding="open") == 2
+        )
 
 
 async def test_who_was_second_at_another_wall_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -281,6 +281,27 @@ async def test_a_part_in_trouble_is_said_with_its_reason(show: Open, component: 
         await state_is(page, "live")
 
 
+async def test_a_pager_and_an_archive_in_trouble_are_said_beside_a_wall_that_goes_on(show: Open) -> None:
+    async with running_wall() as wall:
+        wall.floor.begin()
+        page = await show(wall.address)
+        await state_is(page, "live")
+        await expect(page.locator("#pager")).to_have_count(0)  # none was ever heard of
+        wall.floor.beat("pager", detail="receiver night does not answer")
+        wall.floor.beat("archive", ok=False, detail="store full")
+        await expect(page.locator("#pager")).to_have_text("值班通知受限")
+        await expect(page.locator("#archive")).to_have_text("归档已满")
+        await page.locator("#language").click()
+        await expect(page.locator("#pager")).to_have_text("Paging limited")
+        assert await page.locator("header").evaluate(
+            "e => [...e.children].every((part) => part.getBoundingClientRect().right <= innerWidth + .5)"
+        )
+        await state_is(page, "live")
+        await expect(page.locator("#banner")).to_be_hidden()
+        wall.floor.beat("pager")
+        await expect(page.locator("#pager")).to_have_count(0)
+
+
 async def test_a_dead_detector_is_not_a_quiet_floor(show: Open) -> None:
     shift_s = 0.0
     async with running_wall(clock=lambda: time.time() + shift_s) as wall:

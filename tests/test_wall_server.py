@@ -255,6 +255,36 @@ async def test_a_view_that_cannot_be_made_ends_nothing_else(
     assert "13800138000" not in caplog.text
 
 
+async def test_the_figures_of_alerts_on_their_way_are_those_of_the_present_only() -> None:
+    """What the wall reads of the past says nothing of how late it is, and no snooze of then keeps anything off now."""
+    now = time.time()
+    hush = Snooze(id="s1", rule="long-hold", queue="售后", until=now + 600, by="li", by_name="李主管", at=now - 60)
+    async with running_wall() as wall:
+        wall.source.sink.restart()
+        wall.floor.verdict(hush)
+        wall.floor.alert(change("past", call="c0", at=now - 3600))
+        wall.source.sink.live()
+        for alert in (change("a1"), change("a1", "raised", "critical"), change("a1"), change("a2", queue="投诉")):
+            wall.floor.alert(alert)
+        await until(lambda: wall.server.house.wall.known("a2"))
+        assert value_of(wall, "sansheng_wall_snoozed_total", rule="long-hold") == 1
+        assert value_of(wall, "sansheng_event_to_wall_seconds_count") == 4
+        assert value_of(wall, "sansheng_wall_lag_seconds_count") == 4
+        assert value_of(wall, "sansheng_wall_last_message_timestamp_seconds") >= now
+
+
+async def test_the_alerts_of_a_rule_are_told_by_severity_and_finding_those_that_nobody_made_too() -> None:
+    async with running_wall() as wall:
+        wall.floor.begin()
+        wall.floor.alert(change("a1"))
+        told = {"rule": "long-hold", "finding": "open"}
+        await until(lambda: value_of(wall, "sansheng_rule_alerts", severity="warning", **told) == 1)
+        assert value_of(wall, "sansheng_rule_alerts", rule="long-hold", severity="warning", finding="false") == 0
+        wall.floor.alert(change("a1", "raised", "critical"))
+        await until(lambda: value_of(wall, "sansheng_rule_alerts", severity="critical", **told) == 1)
+        assert value_of(wall, "sansheng_rule_alerts", severity="warning", **told) is None
+
+
 async def test_the_detectors_own_ticks_are_no_calls() -> None:
     async with running_wall() as wall:
         wall.floor.begin()
@@ -532,6 +562,11 @@ async def test_healthz_says_whether_the_wall_is_live_and_why_not() -> None:
         wall.floor.begin()
         status, _, body = await get(wall.base + "/healthz")
         assert (status, msgspec.json.decode(body)["detect"]) == (200, "ok")
+        wall.floor.beat("pager", ok=False, detail="no broker")  # stops nothing of what is live
+        async with asyncio.timeout(5):
+            while msgspec.json.decode(body)["pager"] != "trouble":
+                status, _, body = await get(wall.base + "/healthz")
+        assert status == 200
         wall.source.sink.gone("no answer")
         status, _, body = await get(wall.base + "/healthz")
         assert (status, msgspec.json.decode(body)["reason"]) == (503, "no answer")

@@ -449,6 +449,37 @@ def test_ears_that_worked_and_fell_silent_are_dead(wall: Screen, component: Comp
     assert (getattr(wall.status, component).state, getattr(wall.status, component).since) == ("dead", NOW)
 
 
+def test_a_system_without_a_pager_misses_none_and_one_that_fell_silent_is_dead(wall: Screen) -> None:
+    wall.collect(NOW + 10 * DEAD_AFTER_S)
+    assert wall.status.pager.state == "absent"
+    beat(wall, "pager", NOW)
+    wall.collect(NOW + DEAD_AFTER_S)
+    assert wall.status.pager.state == "ok"
+    wall.collect(NOW + DEAD_AFTER_S + 0.1)
+    assert (wall.status.pager.state, wall.status.pager.since) == ("dead", NOW)
+
+
+@pytest.mark.parametrize("ok", [True, False])  # it tells the others all the same, or it can do nothing
+def test_a_pager_that_says_that_a_receiver_does_not_answer_is_in_trouble_since_then(wall: Screen, ok: bool) -> None:
+    beat(wall, "pager", NOW)
+    beat(wall, "pager", NOW + 5, ok=ok, detail="receiver night does not answer")
+    beat(wall, "pager", NOW + 10, ok=ok, detail="receiver night does not answer")
+    wall.collect(NOW + 10)
+    part = wall.status.pager
+    assert (part.state, part.since, part.detail) == ("trouble", NOW + 5, "receiver night does not answer")
+    assert (wall.status.feed, wall.status.archive.state) == (wall.feed, "absent")  # and nothing else is
+    beat(wall, "pager", NOW + 15)
+    wall.collect(NOW + 15)
+    assert wall.status.pager.state == "ok"
+
+
+@pytest.mark.parametrize("component", ["detect", "asterisk", "listen", "recognise", "archive"])
+def test_others_that_work_but_for_something_still_work(wall: Screen, component: Component) -> None:
+    beat(wall, component, NOW, detail="rulebook: the changed book was refused")
+    wall.collect(NOW)
+    assert getattr(wall.status, "pbx" if component == "asterisk" else component).state == "ok"
+
+
 def test_one_recogniser_that_is_behind_is_told_though_another_is_not(wall: Screen) -> None:
     beat(wall, "recognise", NOW, instance="1")
     beat(wall, "recognise", NOW, instance="2", ok=False, detail="recogniser behind")

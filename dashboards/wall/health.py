@@ -7,8 +7,8 @@ from msgspec import Struct
 from dashboards.wall.views import Feed, Part, Status
 from streams.heartbeat import DEAD_AFTER_S, Component, Heartbeat
 
-#: The ears and the archivist: a system may do without them, but one that worked and fell silent is dead.
-_OPTIONAL: frozenset[Component] = frozenset({"listen", "recognise", "archive"})
+#: A system may do without these, but one that worked and fell silent is dead.
+_OPTIONAL: frozenset[Component] = frozenset({"listen", "recognise", "archive", "pager"})
 
 
 class Beat(Struct, frozen=True, omit_defaults=True):
@@ -37,14 +37,17 @@ class Health:
         """Note that a process is alive; its own clock may be wrong, so ``heard_at`` is the broker's or the wall's."""
         instances = self.beats.setdefault(beat.component, {})
         before = instances.get(beat.instance)
-        goes_on = before is not None and not before.beat.ok and heard_at - before.heard_at <= DEAD_AFTER_S
+        goes_on = before is not None and _is_troubled(before.beat) and heard_at - before.heard_at <= DEAD_AFTER_S
         since = before.since if before and goes_on else heard_at
-        instances[beat.instance] = Beat(beat, heard_at, 0.0 if beat.ok else since)
+        instances[beat.instance] = Beat(beat, heard_at, since if _is_troubled(beat) else 0.0)
 
     def status(self, feed: Feed, unreadable: int, now: float) -> Status:
         """The health of all parts at ``now``."""
-        optional = (self._part("listen", now), self._part("recognise", now), self._part("archive", now))
-        return Status(feed, self._part("detect", now), self._part("asterisk", now), unreadable, *optional)
+        listen, recognise = self._part("listen", now), self._part("recognise", now)
+        beside = (self._part("archive", now), self._part("pager", now))
+        return Status(
+            feed, self._part("detect", now), self._part("asterisk", now), unreadable, listen, recognise, *beside
+        )
 
     def forget(self, now: float) -> None:
         """Drop processes that are gone, but the last of each component: it says since when there is none."""
@@ -61,7 +64,7 @@ class Health:
             return self._unheard(component, now)
         heard_at = max(b.heard_at for b in beats)
         living = [b for b in beats if now - b.heard_at <= DEAD_AFTER_S]
-        troubled = [b for b in living if not b.beat.ok]
+        troubled = [b for b in living if _is_troubled(b.beat)]
         if troubled:
             return Part("trouble", min(b.since for b in troubled), troubled[0].beat.detail, heard_at)
         return Part("ok", heard_at=heard_at) if living else Part("dead", heard_at, heard_at=heard_at)
@@ -70,3 +73,10 @@ class Health:
         if component in _OPTIONAL:
             return Part("absent")
         return Part("waiting" if now - self.started_at <= DEAD_AFTER_S else "dead", self.started_at)
+
+
+def _is_troubled(beat: Heartbeat) -> bool:
+    """Whether its work is not whole. A pager that works but for one receiver says so in the detail: who relies on
+    being woken there has to know.
+    """
+    return not beat.ok or (beat.component == "pager" and bool(beat.detail))

@@ -140,7 +140,7 @@ class Hush(Struct, frozen=True, omit_defaults=True):
 
 
 class Part(Struct, frozen=True):
-    """Health of the detector, of the PBX gateway, of the ears, or of the archivist.
+    """Health of the detector, of the PBX gateway, of the ears, of the archivist, or of the pager.
 
     ``waiting``: not heard of yet, but it may still come; ``trouble``: it says itself that it cannot work;
     ``dead``: no heartbeat; ``absent``: never heard of, and a system may do without it. ``since``: when trouble began,
@@ -169,7 +169,7 @@ class Status(Struct, frozen=True):
     """What the page needs to be honest. ``unreadable`` counts messages that were skipped.
 
     ``listen`` (the gateway of audio) and ``recognise`` are absent where calls are judged by the telephone alone,
-    ``archive`` where no archivist was ever heard of; its trouble changes nothing of what is live.
+    ``archive`` and ``pager`` where none was ever heard of; their trouble changes nothing of what is live.
     """
 
     feed: Feed
@@ -179,6 +179,7 @@ class Status(Struct, frozen=True):
     listen: Part = Part("absent")
     recognise: Part = Part("absent")
     archive: Part = Part("absent")
+    pager: Part = Part("absent")
 
 
 View = Tile | Card | Counts | Status | tuple[Card, ...] | tuple[RuleFigures, ...] | tuple[Hush, ...]

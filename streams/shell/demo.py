@@ -20,11 +20,13 @@ from pydantic import SecretStr
 from streams import alerts
 from streams.alerts import AlertChange
 from streams.detectors.wording import SEVERITY_ZH
-from streams.settings import AsteriskSettings, Settings
-from streams.shell import spoken, up
+from streams.settings import AsteriskSettings, PagerSettings, ReceiverSettings, Settings, WallSettings
+from streams.shell import monitoring, spoken, up
 from streams.shell.beats import until_awake
+from streams.shell.entries import reachable
 from streams.shell.kafka import free_port, running
 from streams.shell.running import UnreadyError
+from streams.shell.watched import Say
 from streams.telephony.pbx import Programme, RecordedPbx
 
 _ROOT = Path(__file__).parents[2]
@@ -32,6 +34,7 @@ TRACES = _ROOT / "tests" / "traces" / "asterisk"
 SPOKEN = _ROOT / "tests" / "traces" / "speech"
 #: Material beside a clone of the repository, where there is any: recorded sound, and models.
 SHARED = _ROOT.parent / "shared"
+GRAFANA = _ROOT / "dashboards" / "grafana"
 LIMITS = _ROOT / "deploy" / "demo" / "short-limits.yaml"
 
 #: The busy one comes first: twenty callers and eight agents. The others follow one by one, because they were
@@ -42,7 +45,7 @@ _SECRET = "demo"  # noqa: S105 - of the recorded PBX on loopback
 _STATES = {"opened": "新告警", "raised": "升级", "cleared": "解除"}
 
 
-async def run(settings: Settings, say: up.Say, *, speed: float = 1.0, port: int | None = None) -> None:
+async def run(settings: Settings, say: Say, *, speed: float = 1.0, port: int | None = None) -> None:
     """Show it until cancelled.
 
     Raises:
@@ -55,6 +58,7 @@ async def run(settings: Settings, say: up.Say, *, speed: float = 1.0, port: int 
     if (other := running(folder / "kafka" / "data")) is not None:
         raise UnreadyError(f"a demo is running here already (its broker has pid {other.pid}): stop it first")
     shutil.rmtree(folder, ignore_errors=True)
+    settings = monitoring.on_free_ports(monitoring.installed(settings, say))
     programme = Programme(speed=speed, loop=True, gap_s=GAP_S, renew_ids=True)
     async with RecordedPbx(captures, port=0, secret=_SECRET, programme=programme) as pbx:
         say(f"recorded PBX: {len(captures)} captures of real Asterisk traffic, again and again, speed {speed:g}")
@@ -63,15 +67,17 @@ async def run(settings: Settings, say: up.Say, *, speed: float = 1.0, port: int 
         await up.run(demo, say, beside=lambda hears: _beside(demo, say, hears=hears), libs=settings.run_dir / "kafka")
 
 
-async def _beside(settings: Settings, say: up.Say, *, hears: bool) -> None:
+async def _beside(settings: Settings, say: Say, *, hears: bool) -> None:
     """Tell the alerts and the archive, and play the spoken calls."""
+    if hint := _how_to_start_grafana(settings):
+        say(hint)
     async with asyncio.TaskGroup() as group:
         group.create_task(_tell_alerts(settings, say))
         group.create_task(_tell_archive(settings, say))
         group.create_task(_play(settings, say, hears=hears))
 
 
-async def _play(settings: Settings, say: up.Say, *, hears: bool) -> None:
+async def _play(settings: Settings, say: Say, *, hears: bool) -> None:
     sounds = settings.demo_calls or SHARED / "speech" / "calls"
     calls = spoken.spoken_calls(SPOKEN, sounds if hears else None)
     heard = sum(call.sound is not None for call in calls)
@@ -98,11 +104,23 @@ def _demo_settings(settings: Settings, folder: Path, pbx_port: int, wall_port: i
             "asterisk": AsteriskSettings(port=pbx_port, secret=SecretStr(_SECRET)),
             "wall": wall,
             "archive": settings.archive.model_copy(update={"url": SecretStr(""), "folder": None}),  # nor a real store
+            "pager": _pager_of_the_demo(settings, wall),  # nor does it wake anybody
         }
     )
 
 
-async def _tell_archive(settings: Settings, say: up.Say) -> None:
+def _pager_of_the_demo(settings: Settings, wall: WallSettings) -> PagerSettings:
+    """Calls nobody but the Alertmanager of the demo, where there is one."""
+    url = monitoring.alertmanager_url(settings.monitoring)
+    ours = ReceiverSettings(name="alertmanager", kind="alertmanager", url=SecretStr(url))
+    return PagerSettings(
+        receivers=(ours,) if url else (),
+        wall_url=f"http://{reachable(wall.host, wall.port)}",
+        english=settings.pager.english,
+    )
+
+
+async def _tell_archive(settings: Settings, say: Say) -> None:
     """Say how to look into the archive, once it works."""
     await until_awake(settings, ("archive",))
     mine = {
@@ -121,7 +139,21 @@ def _near(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-async def _tell_alerts(settings: Settings, say: up.Say) -> None:
+def _how_to_start_grafana(settings: Settings) -> str:
+    """A command that shows our dashboards on the Prometheus that was started; empty: none was."""
+    if not settings.monitoring.prometheus:
+        return ""
+    given = {  # in full: Grafana looks from its own home
+        "GF_PATHS_PROVISIONING": GRAFANA / "provisioning",
+        "GRAFANA_DASHBOARDS": GRAFANA / "json" / "zh",
+        "GRAFANA_PROMETHEUS_URL": monitoring.prometheus_url(settings.monitoring),
+    }
+    variables = " ".join(f"{name}={shlex.quote(str(value))}" for name, value in given.items())
+    start = f"{variables} grafana server --homepath /usr/share/grafana"
+    return f"Grafana, where it is installed (docs/dashboards.md):\n  {start}"
+
+
+async def _tell_alerts(settings: Settings, say: Say) -> None:
     """Print each alert as it comes."""
     consumer = AIOKafkaConsumer(
         settings.topic("alerts"), bootstrap_servers=settings.bootstrap, auto_offset_reset="earliest"

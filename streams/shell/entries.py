@@ -35,9 +35,14 @@ def with_tokens(wall: WallSettings) -> WallSettings:
 
 def entries(wall: WallSettings, port: int) -> Entries:
     """Of settings that have their tokens; ``port``: the one that is listened on."""
-    host = _ANYWHERE.get(wall.host, wall.host)
-    base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    base = f"http://{reachable(wall.host, port)}"
     return Entries(_with(f"{base}/", wall.token), _with(f"{base}/desk", wall.desk_token))
+
+
+def reachable(host: str, port: int) -> str:
+    """host:port, for somebody on this machine, of what listens on that address."""
+    host = _ANYWHERE.get(host, host)
+    return f"{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def without_given(shown: Entries, given: WallSettings) -> Entries:

@@ -1,7 +1,8 @@
 """The whole system on one machine: broker, topics, then each process, watched and stopped together.
 
 A process that dies is started again with back-off; its log lies under ``<run_dir>/logs``. When this parent
-dies, even by kill -9, the kernel ends the children.
+dies, even by kill -9, the kernel ends the children (:mod:`streams.shell.watched`). Prometheus and Alertmanager
+run beside them where they are installed; nothing waits for these two.
 """
 
 from __future__ import annotations
@@ -9,42 +10,31 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import time
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer
-from msgspec import Struct
 
 from streams import heartbeat
 from streams.settings import Settings, WallSettings
-from streams.shell import topics
+from streams.shell import monitoring, topics
 from streams.shell.entries import entries, with_tokens, without_given
 from streams.shell.kafka import EmbeddedKafka, running
 from streams.shell.running import UnreadyError, die_with, make_private, port_trouble
+from streams.shell.watched import Process, Say, keep_running
 
-Say = Callable[[str], None]
-
-#: Seconds a process gets to end after SIGTERM; Faust leaves its group and flushes in about one.
-STOP_S = 10.0
-_BACKOFF_S = (0.5, 1, 2, 5, 10, 30)
 #: A speech model that takes longer to load, seconds, is of no use.
 _CHECK_S = 180.0
 #: The ports on which sound comes in.
 _ENTRANCES = ("audiosocket", "websocket")
-#: A process that lived this long, seconds, has started well: its back-off begins anew.
-_SETTLED_S = 30.0
-
-
-class Process(Struct, frozen=True):
-    """A child: ``sansheng <arguments>`` under ``name``."""
-
-    name: str
-    arguments: tuple[str, ...]
-
 
 PROCESSES = tuple(Process(name, (name,)) for name in ("detect", "asterisk", "wall", "archive"))
+PAGER = Process("pager", ("pager",))
+
+
+def always_there(settings: Settings) -> tuple[Process, ...]:
+    """The processes that run with ears and without; the pager where there is somebody to tell."""
+    return (*PROCESSES, PAGER) if settings.pager.receivers else PROCESSES
 
 
 def ear_processes(settings: Settings) -> tuple[Process, ...]:
@@ -107,69 +97,6 @@ async def end_check(check: asyncio.subprocess.Process | None) -> None:
         await check.wait()
 
 
-class Watched:
-    """One child that is kept running."""
-
-    def __init__(self, process: Process, settings: Settings, say: Say) -> None:
-        """``say`` tells the operator about ends and restarts."""
-        self._process, self._settings, self._say = process, settings, say
-        self._child: asyncio.subprocess.Process | None = None
-        self.log = settings.run_dir / "logs" / f"{process.name}.log"
-
-    async def run(self) -> None:
-        """Start, and start again after each end, until cancelled; then stop the child."""
-        failures = 0
-        try:
-            while True:
-                begun = time.monotonic()
-                code = await self._once()
-                failures = 0 if time.monotonic() - begun > _SETTLED_S else failures + 1
-                wait_s = _BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)]
-                self._say(f"{self._process.name} ended with {code}; again in {wait_s:g} s\n{self._last_words()}")
-                await asyncio.sleep(wait_s)
-        finally:
-            await self._stop()
-
-    async def _once(self) -> int:
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, **self._settings.as_environment()}
-        self.log.touch(mode=0o600)
-        with self.log.open("ab") as out:
-            self._child = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "streams.cli", *self._process.arguments),
-                env=environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                preexec_fn=die_with(os.getpid()),
-            )
-        return await self._child.wait()
-
-    async def _stop(self) -> None:
-        child = self._child
-        if child is None or child.returncode is not None:
-            return
-        child.terminate()
-        try:
-            async with asyncio.timeout(STOP_S):
-                await child.wait()
-        except TimeoutError:
-            child.kill()
-            await child.wait()
-
-    def _last_words(self, lines: int = 5) -> str:
-        with suppress(OSError):
-            return "\n".join(f"  {line}" for line in _tail(self.log, lines))
-        return ""
-
-
-def _tail(file: Path, lines: int) -> list[str]:
-    with file.open("rb") as log:
-        log.seek(0, os.SEEK_END)
-        log.seek(max(0, log.tell() - 8192))
-        return log.read().decode(errors="replace").splitlines()[-lines:]
-
-
 async def run(
     settings: Settings,
     say: Say,
@@ -186,6 +113,7 @@ async def run(
     given = settings.wall
     settings = settings.model_copy(update={"wall": with_tokens(given)})
     _free_ports(_ports(settings))
+    settings = monitoring.unless_taken(monitoring.installed(settings, say), say)
     make_private(settings.run_dir)
     check = await begin_check(settings)  # while the broker starts
     broker = None
@@ -196,8 +124,9 @@ async def run(
             _free_ports(_ear_ports(settings))
         _make_topics(settings, say)
         async with asyncio.TaskGroup() as group:
-            processes = (*PROCESSES, *(ear_processes(settings) if hears else ()))
-            group.create_task(keep_running(settings, say, processes))
+            processes = (*always_there(settings), *(ear_processes(settings) if hears else ()))
+            beside_them = monitoring.processes(settings, processes)
+            group.create_task(keep_running(settings, say, (*processes, *beside_them)))
             group.create_task(_tell_health(settings, say))
             if broker:
                 group.create_task(_watch(broker, say))
@@ -221,7 +150,8 @@ _Ports = dict[str, tuple[str, int]]
 
 def _ports(settings: Settings) -> _Ports:
     """What is bound in any case: setting -> host and port."""
-    metrics = {f"metrics.{process.name}": getattr(settings.metrics, process.name) for process in PROCESSES}
+    exported = (monitoring.exported_at(settings, process) for process in always_there(settings))
+    metrics = {f"metrics.{component}": port for component, port in exported}
     return {"wall.port": (settings.wall.host, settings.wall.port)} | {
         name: (settings.metrics.host, port) for name, port in metrics.items()
     }
@@ -290,7 +220,13 @@ async def _tell_addresses(settings: Settings, given: WallSettings, say: Say) -> 
     while not await _answers(host, port):  # noqa: ASYNC110 - another process's port gives no event to wait for
         await asyncio.sleep(0.2)
     shown = without_given(entries(settings.wall, port), given)
-    say(f"\nthe wall: {shown.wall}\nthe desk: {shown.desk}\n")
+    say(
+        "\n".join(
+            ("", f"the wall: {shown.wall}", f"the desk: {shown.desk}", *monitoring.links(settings.monitoring), "")
+        )
+    )
+    if hint := monitoring.how_to_page(settings):
+        say(hint)
     say(f"logs: {settings.run_dir / 'logs'}   stop: Ctrl-C\n")
 
 
@@ -301,10 +237,3 @@ async def _answers(host: str, port: int) -> bool:
         return False
     writer.close()
     return True
-
-
-async def keep_running(settings: Settings, say: Say, processes: tuple[Process, ...] = PROCESSES) -> None:
-    """Run the processes until cancelled, then stop them all."""
-    async with asyncio.TaskGroup() as group:
-        for process in processes:
-            group.create_task(Watched(process, settings, say).run())

@@ -117,10 +117,17 @@ export function judge(model, link) {
 
 /** What is wrong with the archive, as a key of words().archive: "" where nothing is, or nobody can know. It stops nothing. */
 export function archiveTrouble(model) {
-  const { feed, archive } = model.status ?? {};
-  if (feed?.state !== "live" || !isBad(archive) || archive.detail === "connecting") return ""; // it has just started
-  if (archive.state === "dead") return "dead";
-  return archive.detail.endsWith(" full") ? "full" : "trouble";
+  const trouble = troubleOf(model, "archive");
+  return trouble === "trouble" && model.status.archive.detail.endsWith(" full") ? "full" : trouble;
+}
+
+/** What is wrong with the pager, as a key of words().pager: nobody, or not everybody, is woken. It stops nothing either. */
+export const pagerTrouble = (model) => troubleOf(model, "pager");
+
+function troubleOf({ status }, name) {
+  const part = status?.[name];
+  if (status?.feed.state !== "live" || !isBad(part) || part.detail === "connecting") return ""; // it has just started
+  return part.state;
 }
 
 const isBad = (part) => part?.state === "dead" || part?.state === "trouble";

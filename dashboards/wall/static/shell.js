@@ -5,7 +5,7 @@ import { live } from "./vendor/directives/live.js";
 import { isShownNow } from "./filters.js";
 import { WORST_FIRST } from "./groups.js";
 import { icon } from "./icons.js";
-import { archiveTrouble } from "./model.js";
+import { archiveTrouble, pagerTrouble } from "./model.js";
 import { shareOf, waiting } from "./numbers.js";
 import { said } from "./pages/parts.js";
 import { timeOfDay } from "./words.js";
@@ -21,7 +21,8 @@ export const header = (desk) => {
       ${link.you && verdict.state !== "denied" ? navigation(desk, words) : nothing}
       <p class="chip" role="status">${icon(SHAPE_OF[verdict.state] ?? "check")}<b>${words.state[verdict.state]}</b>${since(desk, words)}</p>
       ${engine(desk, words)}
-      ${archive(desk, words)}
+      ${beside("archive", archiveTrouble, desk, words)}
+      ${beside("pager", pagerTrouble, desk, words)}
       <time class="now"></time>
       ${link.you && verdict.state !== "denied" ? person(desk, words) : nothing}
       ${verdict.state === "denied" ? nothing : html`<button type="button" class="quiet-button" title="?" @click=${desk.help}>${words.help}</button>`}
@@ -53,10 +54,12 @@ function engine({ model, verdict }, words) {
   return at && verdict.state !== "denied" ? html`<p class="engine" title=${words.tickHint}>${icon("engine")}<span class="beat" data-at=${at}></span></p>` : nothing;
 }
 
-/** The archivist's trouble, and nothing else of it: what is live goes on. */
-function archive({ model, verdict }, words) {
-  const trouble = verdict.state === "denied" ? null : archiveTrouble(model);
-  return trouble ? html`<p class="archive" role="status" title=${words.archive[trouble].join(words.lang === "en" ? ". " : "\u3002")}>${icon("archive")}<b>${words.archive[trouble][0]}</b></p>` : nothing;
+/** The trouble of the archivist or of the pager, and nothing else of them: what is live goes on. */
+function beside(name, troubleIn, { model, verdict }, words) {
+  const trouble = verdict.state === "denied" ? "" : troubleIn(model);
+  if (!trouble) return nothing;
+  const says = words[name][trouble];
+  return html`<p class=${name} role="status" title=${says.join(words.lang === "en" ? ". " : "\u3002")}>${icon(name)}<b>${says[0]}</b></p>`;
 }
 
 function person({ link, look, logout }, words) {

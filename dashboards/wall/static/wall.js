@@ -6,7 +6,7 @@ import { everySecond, runClocks } from "./clocks.js";
 import { onTrial } from "./fit.js";
 import { icon } from "./icons.js";
 import { Link } from "./link.js";
-import { Model, archiveTrouble, judge } from "./model.js";
+import { Model, archiveTrouble, judge, pagerTrouble } from "./model.js";
 import { numbersRow, waiting } from "./numbers.js";
 import { Bell } from "./sound.js";
 import { wording } from "./telling.js";
@@ -107,7 +107,8 @@ function header(shown) {
     <h1>三声 <small id="tagline">${model.team || text.tagline}</small></h1>
     <p id="chip" role="status"><span class="lamp"></span><span id="chip-word">${text.state[verdict.state]} ${since()}</span></p>
     ${verdict.state === "denied" ? nothing : engine(shown)}
-    ${archive()}
+    ${beside("archive", archiveTrouble)}
+    ${beside("pager", pagerTrouble)}
     <p class="when"><span id="date">${model.known ? dateOf(now, model.zone) : ""}</span><time id="time">${model.known ? timeOfDay(now, model.zone) : ""}</time></p>
     ${sound()}
     <button id="language" type="button" title=${text.otherHint} @click=${otherLanguage}>${text.other}</button>`;
@@ -126,10 +127,10 @@ function engine(shown) {
   return html`<p id="engine" data-kind=${kind}>${icon("engine")}<span>${says}</span></p>`;
 }
 
-/** The archivist's trouble: small, for what is live goes on without it. */
-function archive() {
-  const trouble = verdict.state === "denied" ? "" : archiveTrouble(model);
-  return trouble ? html`<p id="archive">${icon("archive")}<span>${words().archive[trouble][0]}</span></p>` : nothing;
+/** The trouble of the archivist or of the pager: small, for what is live goes on without them. */
+function beside(name, troubleIn) {
+  const trouble = verdict.state === "denied" ? "" : troubleIn(model);
+  return trouble ? html`<p id=${name}>${icon(name)}<span>${words()[name][trouble][0]}</span></p>` : nothing;
 }
 
 function sound() {

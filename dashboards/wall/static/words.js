@@ -68,6 +68,10 @@ const zh = {
     full: ["归档已满", "归档空间已满：通话暂时存不进去，先留在消息系统里，最多一周；请通知系统管理员腾出空间。实时监控不受影响"],
     trouble: ["归档故障", "归档服务报告故障：通话暂时存不进去，先留在消息系统里，最多一周；请通知系统管理员。实时监控不受影响"],
   },
+  pager: {
+    dead: ["值班通知受限", "值班通知服务无响应：出现严重告警时，值班人员的手机等暂时收不到通知，恢复后补发。请留意屏幕，并通知系统管理员。实时监控不受影响"],
+    trouble: ["值班通知受限", "值班通知服务报告故障：部分通知可能发不出去，服务会自动重试。请留意屏幕，并通知系统管理员。实时监控不受影响"],
+  },
   // wall mode
   engineAlive: (s) => `检测引擎 ${s} 秒前`,
   engineOk: "检测引擎正常",
@@ -196,6 +200,10 @@ const en = {
     dead: ["Archive down", "The archivist does not respond: calls are stored later by themselves; what is live goes on"],
     full: ["Archive full", "The archive has no room: calls wait in Kafka, for a week at most. Tell the administrator; what is live goes on"],
     trouble: ["Archive at fault", "The archivist reports a fault: calls wait in Kafka, for a week at most. Tell the administrator; what is live goes on"],
+  },
+  pager: {
+    dead: ["Paging limited", "The pager does not respond: nobody is called for a critical alert until it is back, then late. Watch the screen and tell the administrator; what is live goes on"],
+    trouble: ["Paging limited", "The pager reports a fault: some receivers may not be reached, it tries again by itself. Watch the screen and tell the administrator; what is live goes on"],
   },
   engineAlive: (s) => `Detector ${s} s ago`,
   engineOk: "Detector works",
