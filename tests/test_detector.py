@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import AsyncMock, Mock
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -34,7 +37,8 @@ from streams.rulebook.book import load
 from streams.settings import Settings
 from streams.shell.dead_letters import LARGEST
 from streams.shell.detector import Detector
-from tests.shell_tools import PARTITIONS, STRICT, System, at_the_edge
+from streams.shell.kafka import free_port
+from tests.shell_tools import PARTITIONS, PATIENCE_S, STRICT, System, at_the_edge
 
 CALLS = [f"call-{n}" for n in range(12)]
 HOLD_LIMIT_S = 5.0  # of the strict rulebook
@@ -241,6 +245,35 @@ async def test_a_worker_refuses_topics_with_other_partitions_than_its_settings_s
     assert await asyncio.to_thread(worker.wait, 30) == 1
     assert "partitions" in system.logs()
     assert "Traceback" not in system.logs()
+
+
+async def test_what_waits_is_told_by_the_worker_that_has_the_partition_and_by_no_other(system: System) -> None:
+    every = {(topic, str(partition)) for topic in ("calls", "subjects") for partition in range(PARTITIONS)}
+    ports = free_port(), free_port()
+    system.start("detect", METRICS__DETECT=str(ports[0]))
+    await eventually(lambda: lags(ports[0]).keys() == every)
+    system.start("detect", METRICS__DETECT=str(ports[1]))
+    await eventually(lambda: lags(ports[1]) and lags(ports[0]).keys() ^ lags(ports[1]).keys() == every)
+    await eventually(lambda: not any((lags(ports[0]) | lags(ports[1])).values()))
+
+
+def lags(port: int) -> dict[tuple[str, str], float]:
+    """Topic and partition -> what waits there."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            told = re.findall(
+                r'^sansheng_lag_messages\{partition="(\d+)",topic="(\w+)"\} (\S+)$', answer.read().decode(), re.M
+            )
+    except (URLError, ConnectionError):  # it has only just been started
+        return {}
+    return {(topic, partition): float(behind) for partition, topic, behind in told}
+
+
+async def eventually(true: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not await asyncio.to_thread(true):
+        assert time.monotonic() < end
+        await asyncio.sleep(0.5)
 
 
 async def test_an_idle_floor_stays_well(system: System) -> None:

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from streams.events import (
     DEEPEST,
+    LARGEST,
     LATEST_S,
+    SLUGS,
     TYPES,
     BadEventError,
     Event,
@@ -389,3 +391,25 @@ def test_a_valid_line_that_was_cut_or_overwritten_is_read_or_refused(event: Even
             parse(spoilt)
         except BadEventError as error:
             assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("line", "slug"),
+    [
+        (b"{broken", "broken"),
+        (b"[]", "broken"),
+        (b"\xff\xfe", "broken"),
+        (b'{"call":"c","at":1}', "type"),
+        (b'{"type":"call.exploded","call":"c","at":1}', "type"),
+        (b'{"type":"call.answered","call":"c","at":1}', "missing"),
+        (b'{"type":"call.held","call":"c","at":"noon"}', "invalid"),
+        (b'{"type":"call.held","call":"c","at":1795313624042}', "milliseconds"),
+        (b'{"type":"call.held","call":"c","at":1,"x":' + b"[" * 99 + b"]" * 99 + b"}", "deep"),
+        (b" " * (LARGEST + 1), "large"),
+    ],
+)
+def test_each_fault_has_a_word_for_the_metric(line: bytes, slug: str) -> None:
+    with pytest.raises(BadEventError) as told:
+        parse(line)
+    assert told.value.slug == slug
+    assert slug in SLUGS
