@@ -15,7 +15,7 @@ up: system $(VENV)/.run ## set up and start the whole system with your settings 
 	@$(BIN)/sansheng up
 
 test: system-test $(VENV)/.dev ## set up and run all tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(VENV)/.dev ## ruff, mypy, import contracts, rulebook, timelines
 	@$(BIN)/ruff check .

@@ -50,8 +50,9 @@ class Wording(Struct, frozen=True, omit_defaults=True):
 class AlertChange(Struct, frozen=True, kw_only=True):
     """One change of one alert, as on the ``alerts`` topic. ``at``: when it became true, Unix seconds.
 
-    ``calls``: all calls that it is about, where these are several; ``trial``: its rule is on trial; ``page``: its rule
-    wants somebody called, whatever the severity.
+    ``call``: the same in every change of an alert, of a rule across calls the one that opened it; ``calls``: all calls
+    that it is about by now, where these are several, the newest last; ``trial``: its rule is on trial; ``page``: its
+    rule wants somebody called, whatever the severity.
     """
 
     id: str

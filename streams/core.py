@@ -109,7 +109,8 @@ class NoRules:
 class Open(Struct, frozen=True, omit_defaults=True):
     """An alert that has been opened; ``severity`` None once it is cleared. ``count``: its occurrence; ``agents`` and
     ``values``: whom it named and with which figures, for an end that does not know them. ``call``: of a rule across
-    calls, the one that opened it; a subject is forgotten and counts from 1 again, so its name alone would come again.
+    calls, the one that opened it, which every change names, so that all lie in one partition of ``alerts``. It is in
+    the id, too: a subject is forgotten and counts from 1 again, so its name alone would come again.
     """
 
     count: int
@@ -408,7 +409,7 @@ def _change(book: Book, call: Call, rule: Rule, alert: Open, finding: Finding, w
         rule=rule.id,
         severity=alert.severity or "notice",
         state=what,
-        call=finding.calls[-1] if finding.calls else call.id,
+        call=alert.call or call.id,
         agent=agent,
         agent_name=call.name_of(agent),
         queue=call.queue,

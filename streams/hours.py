@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, tzinfo
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -58,11 +59,16 @@ def lies_in(hours: Hours, local: datetime) -> bool:
 def ends_at(hours: Hours, at: float, zone: tzinfo) -> float:
     """The first moment not before ``at``, Unix seconds, that is not within ``hours``; to the minute.
 
-    Minute by minute, so that no change of the clock can be got wrong: at most a day and an hour of them.
+    A minute's answer is kept, for whoever asks does so for many pages at once.
     """
     if not lies_in(hours, datetime.fromtimestamp(at, zone)):
         return at
-    minute = int(at // _MINUTE_S + 1) * _MINUTE_S
+    return _ends_after(hours, int(at // _MINUTE_S + 1) * _MINUTE_S, zone)
+
+
+@lru_cache(maxsize=256)
+def _ends_after(hours: Hours, minute: int, zone: tzinfo) -> float:
+    """Minute by minute, so that no change of the clock can be got wrong: at most a day and an hour of them."""
     last = minute + 2 * _DAY_MIN * _MINUTE_S
     while minute < last and lies_in(hours, datetime.fromtimestamp(minute, zone)):
         minute += _MINUTE_S

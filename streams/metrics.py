@@ -181,7 +181,13 @@ TABLE: tuple[Metric, ...] = (
         ("queue",),
         values=_QUEUE,
     ),
-    Metric("sansheng_tick_late_seconds", "histogram", "How long after its deadline a tick was processed", (), _QUICK_S),
+    Metric(
+        "sansheng_tick_late_seconds",
+        "histogram",
+        "How long after it could be a tick was processed",
+        (),
+        _QUICK_S,
+    ),
     Metric(
         "sansheng_event_to_alert_seconds",
         "histogram",
@@ -591,6 +597,10 @@ class Metrics:
         made = self._made[name]
         return made.labels(*labels) if labels else made
 
+    def lay(self, name: str, *labels: str) -> None:
+        """Serve a series from zero on, so that the first thing to happen is seen as a rise."""
+        self._series(name, labels)
+
     def count(self, name: str, *labels: str, by: float = 1) -> None:
         """Add to a counter."""
         self._series(name, labels).inc(by)
@@ -628,14 +638,14 @@ class Metrics:
         if len(self._queues) >= MOST_QUEUES or len(label) > LONGEST_QUEUE:
             return OTHER
         self._queues.add(label)
-        self._lay(label)
+        self._lay_queue(label)
         return label
 
-    def _lay(self, queue: str) -> None:
+    def _lay_queue(self, queue: str) -> None:
         for metric in TABLE:
             if "queue" in metric.labels and self.process in metric.where:
                 for _, *others in metric.at_zero(self.process):  # the queue is the first of the labels
-                    self._series(metric.name, (queue, *others))
+                    self.lay(metric.name, queue, *others)
 
     def serve(self, host: str, port: int) -> None:
         """Serve ``/metrics``; port 0 switches it off. Raises OSError, with the mend, where the port is in use."""

@@ -25,9 +25,11 @@ _P95 = "histogram_quantile(0.95, sum by ({}le) (rate({}_seconds_bucket[{}])))"
 ANSWERS: tuple[Answer, ...] = (
     Answer("service level, by queue", _SHARE_OF.format("sansheng_calls_in_time"), "answered within 10 s (three rings)"),
     Answer(
-        "how fast the error budget of a target of 90 % burns",
-        "(1 - sum(rate(sansheng_calls_in_time_total[1h])) / sum(rate(sansheng_calls_offered_total[1h]))) / (1 - 0.9)",
-        "1: just used up by the end of the period",
+        "how fast the error budget burns",
+        "(1 - sum(rate(sansheng_calls_in_time_total[1h])) / sum(rate(sansheng_calls_offered_total[1h])))"
+        " / (1 - scalar(max(sansheng:service_level_objective:ratio) or vector(0.8)))",
+        "1: just used up by the end of the period; the target is that of dashboards/prometheus where its rules are "
+        "loaded, else 80 %",
     ),
     Answer("share of customers who gave up", _SHARE_OF.format("sansheng_calls_abandoned")),
     Answer(
@@ -50,23 +52,23 @@ ANSWERS: tuple[Answer, ...] = (
     ),
     Answer(
         "alerts by what people found",
-        "max by (rule, severity, finding) (sansheng_rule_alerts)",
-        "of seven days; every wall knows them all, so never `sum` over walls",
+        "sum by (rule, severity, finding) (max by (site, rule, severity, finding) (sansheng_rule_alerts))",
+        "of seven days; every wall of a site knows them all, so never `sum` over walls",
     ),
     Answer(
         "precision of a rule",
-        'max by (rule) (sum by (rule, instance) (sansheng_rule_alerts{finding="true"}))'
-        ' / max by (rule) (sum by (rule, instance) (sansheng_rule_alerts{finding=~"true|false"}))',
+        'sum by (rule) (max by (site, rule, severity, finding) (sansheng_rule_alerts{finding="true"}))'
+        ' / sum by (rule) (max by (site, rule, severity, finding) (sansheng_rule_alerts{finding=~"true|false"}))',
         "of the alerts that somebody has judged; nothing where nobody has",
     ),
     Answer(
         "alerts that a snooze kept off the walls",
-        "max by (rule) (increase(sansheng_wall_snoozed_total[1d]))",
-        "opened while it was in force; each wall counts for itself",
+        "sum by (rule) (max by (site, rule) (increase(sansheng_wall_snoozed_total[1d])))",
+        "opened while it was in force; each wall of a site counts the same ones",
     ),
     Answer("how often a rule could not judge", "sum by (rule) (increase(sansheng_not_judged_total[1d]))"),
     Answer("the recogniser's delay", _P95.format("", "sansheng_ears_delay", "5m")),
-    Answer("how far the recogniser is behind", "max by (instance) (sansheng_ears_lag_seconds)"),
+    Answer("how far the recogniser is behind", "max by (site, instance) (sansheng_ears_lag_seconds)"),
     Answer("the recogniser's load", "sansheng_ears_cpu_share", "of one core; it hears in one thread"),
     Answer("sound that was not heard", "sum by (reason) (rate(sansheng_ears_gap_seconds_total[5m]))", "seconds/second"),
     Answer(
@@ -86,11 +88,26 @@ ANSWERS: tuple[Answer, ...] = (
     Answer("lateness of ticks", _P95.format("", "sansheng_tick_late", "5m"), "0.3 s of it are wanted: late events"),
     Answer(
         "what waits, by partition",
-        "sum by (topic, partition) (sansheng_lag_messages)",
-        "each partition is told by the one worker that has it; the archive and the pager have rows of their own",
+        "max by (site, topic, partition) (sansheng_lag_messages)",
+        "each partition is told by the one worker that has it, by two while it changes hands",
     ),
-    Answer("age of the last event", "time() - max(sansheng_last_event_timestamp_seconds)", "heartbeats count: < 10 s"),
-    Answer("age of the last commit", "time() - max by (instance) (sansheng_last_commit_timestamp_seconds)"),
+    Answer(
+        "what waits for the archive",
+        "sum by (topic) (max by (site, topic) (sansheng_archive_lag_messages))",
+        "one process of a site follows all partitions",
+    ),
+    Answer(
+        "what waits for the pager, and for a receiver",
+        "sum by (topic) (sansheng_pager_lag_messages)",
+        "each pager counts its own partitions; `sansheng_pager_waiting` by receiver and "
+        "`sansheng_pager_pages_in_progress` by state are summed likewise",
+    ),
+    Answer(
+        "age of the last event",
+        "time() - max by (site, instance) (sansheng_last_event_timestamp_seconds)",
+        "heartbeats count: < 10 s",
+    ),
+    Answer("age of the last commit", "time() - max by (site, instance) (sansheng_last_commit_timestamp_seconds)"),
     Answer("dead letters", "sum by (source, reason) (increase(sansheng_dead_letters_total[1h]))"),
     Answer("which rulebook judges", "count by (version) (sansheng_rulebook_info)", "more than one: workers differ"),
     Answer("reloads of the rulebook", "sum by (outcome) (increase(sansheng_rulebook_reloads_total[1d]))"),

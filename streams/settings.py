@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from difflib import get_close_matches
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -26,6 +27,7 @@ from pydantic_settings import (
 )
 
 from streams.hours import hours_of
+from streams.settings_faults import annotation_at, is_json, nearest, ordinal, texts
 
 CONFIG_FILE = "sansheng.toml"
 _PREFIX = "SANSHENG_"
@@ -129,8 +131,10 @@ class ReceiverSettings(BaseModel):
     """Where pages go. Secrets are never logged and never leave but as the receiver's own protocol says."""
 
     model_config = {"extra": "forbid"}
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$", description="unique; a metric's label")
-    kind: Literal["alertmanager", "pagerduty", "dingtalk", "wecom", "feishu", "webhook", "email"]
+    name: str = Field(description="unique; a metric's label", examples=["lead"])
+    kind: Literal["alertmanager", "pagerduty", "dingtalk", "wecom", "feishu", "webhook", "email"] = Field(
+        examples=["webhook"]
+    )
     url: SecretStr = Field(SecretStr(""), description="robot's address; Alertmanager's base; smtp://USER:PASSWORD@HOST")
     secret: SecretStr = Field(SecretStr(""), description="signs DingTalk, Feishu and webhook; PagerDuty's routing key")
     template: Path | None = Field(None, description="of a webhook: a Jinja2 file that gives JSON; empty: ours")
@@ -139,6 +143,16 @@ class ReceiverSettings(BaseModel):
     quiet: str = Field("", description="21:00-08:00: nothing is sent there then; the next level is called instead")
     resolves: bool = Field(True, description="tell it too when a page is over")
     timeout_s: float = Field(10, gt=0, le=60, description="an answer that takes longer is none")
+
+    @field_validator("name")
+    @classmethod
+    def _is_label(cls, name: str) -> str:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", name):
+            such = re.sub(r"[^a-z0-9]+", "-", name.lower())[:32].strip("-") or "duty-lead"
+            raise ValueError(
+                f'a name has 1 to 32 of a-z, 0-9 and -, and begins with a letter or digit; such as name = "{such}"'
+            )
+        return name
 
     @field_validator("quiet")
     @classmethod
@@ -150,7 +164,7 @@ class ReceiverSettings(BaseModel):
     @model_validator(mode="after")
     def _may_be_quiet(self) -> Self:
         if self.quiet and self.kind == "alertmanager":
-            raise ValueError(f"{self.name}: an Alertmanager is never quiet, it has silences of its own; take quiet out")
+            raise ValueError("an Alertmanager is never quiet, it has silences of its own; take quiet out")
         return self
 
 
@@ -175,7 +189,9 @@ class RouteSettings(BaseModel):
         "", description="08:30-20:00, on the wall's clock; empty: always; 20:00-08:30 goes past midnight"
     )
     levels: tuple[tuple[str, ...], ...] = Field(
-        min_length=1, description="receivers that are called at once, then those where nobody claims, and so on"
+        min_length=1,
+        description="receivers that are called at once, then those where nobody claims, and so on",
+        examples=[[["lead"]]],
     )
 
     @field_validator("hours")
@@ -184,6 +200,15 @@ class RouteSettings(BaseModel):
         if text:
             hours_of(text)
         return text
+
+    @field_validator("levels", mode="before")
+    @classmethod
+    def _in_brackets(cls, given: Any) -> Any:
+        levels = [given] if isinstance(given, str) else given
+        if not isinstance(levels, list | tuple) or (levels and not any(isinstance(level, str) for level in levels)):
+            return given
+        meant = [[level] if isinstance(level, str) else level for level in levels] or [["lead"]]
+        raise ValueError(f"each level is a list of its own; write levels = {json.dumps(meant, ensure_ascii=False)}")
 
     @field_validator("levels")
     @classmethod
@@ -227,7 +252,9 @@ class PagerSettings(BaseModel):
         for number, route in enumerate(self.routes):
             if unknown := sorted({name for level in route.levels for name in level} - set(names)):
                 known = f"known are {', '.join(names)}" if names else "there is none"
-                raise ValueError(f"pager.routes.{number}.levels: no receiver is called {', '.join(unknown)} ({known})")
+                mend = "; ".join(filter(None, (nearest(unknown[0], names), known)))
+                place = f"pager.routes, {ordinal(number)}, levels"
+                raise ValueError(f"{place}: no receiver is called {', '.join(unknown)} ({mend})")
         return self
 
 
@@ -314,9 +341,7 @@ class Settings(BaseSettings):
     kafka: str = Field("", description="host:port of a broker to use; empty: the embedded one")
     kafka_port: int = Field(9392, ge=1, le=65535, description="port of the embedded broker on loopback")
     run_dir: Path = Field(Path(".run"), description="where the embedded broker and the processes keep their data")
-    site: str = Field(
-        "main", pattern=r"^[\w-]{1,32}$", description="name of this hotline: a label in Prometheus and in pages"
-    )
+    site: str = Field("main", description="name of this hotline: a label in Prometheus and in pages")
     topic_prefix: str = Field("", description="put before each topic's name, for several systems on one broker")
     partitions: int = Field(16, ge=1, le=1024, description="of calls, subjects, alerts and verdicts")
     rulebook: Annotated[list[Path], NoDecode] = Field(
@@ -339,6 +364,13 @@ class Settings(BaseSettings):
     pager: PagerSettings = PagerSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     metrics: MetricsSettings = MetricsSettings()
+
+    @field_validator("site")
+    @classmethod
+    def _is_word(cls, name: str) -> str:
+        if not re.fullmatch(r"[\w-]{1,32}", name):
+            raise ValueError('a site has 1 to 32 letters, digits, _ and -, and no spaces; such as site = "east-1"')
+        return name
 
     @field_validator("rulebook", mode="before")
     @classmethod
@@ -406,31 +438,63 @@ def read_settings(**flags: Any) -> Settings:
     try:
         settings = Settings(**{k: v for k, v in flags.items() if v is not None})
     except ValidationError as error:
-        faults += _texts(error, strangers)
+        faults += _texts(error, strangers, flags)
     except OSError as error:
         faults.append(f"the file {config_file()} cannot be read: {error.strerror}")
     except ValueError as error:  # not TOML, not UTF-8, or a whole section that is not JSON
-        faults.append(_source_fault(error))
+        faults += _source_faults(error)
     if faults or settings is None:
         raise SettingsError(faults)
     return settings
 
 
-def _texts(error: ValidationError, strangers: dict[str, str]) -> Iterator[str]:
+def _texts(error: ValidationError, strangers: dict[str, str], flags: dict[str, Any]) -> Iterator[str]:
     """A line for each fault that is not told already as an unknown variable."""
-    for fault in error.errors():
-        path = [str(part) for part in fault["loc"]]
-        name = ".".join(path)
-        if _variable(path) not in strangers:
-            problem = fault["msg"].removeprefix("Value error, ").removeprefix(f"{name}: ")
-            yield f"setting {name}: {problem} (flags, SANSHENG_…, or {config_file()})"
+    sources = (flags, EnvSettingsSource(Settings)(), TomlConfigSettingsSource(Settings, toml_file=config_file())())
+
+    def given(path: Sequence[int | str]) -> Any:
+        """As the strongest source has it: lists of several are not laid over each other."""
+        return next((found for source in sources if (found := _at(source, path)) is not None), None)
+
+    for path, text in texts(error.errors(), Settings, given):
+        if _variable([str(part) for part in path]) not in strangers:
+            yield f"setting {text} (flags, SANSHENG_…, or {config_file()})"
 
 
-def _source_fault(error: ValueError) -> str:
-    """``error`` of a source that cannot be read at all; pydantic-settings names its variable, tomllib no file."""
-    if error.__class__.__name__ == "SettingsError":
-        return f"{error}: {error.__cause__} (a section is a JSON object; better set SANSHENG_SECTION__NAME)"
-    return f"the file {config_file()} is not TOML: {error}"
+def _at(values: Any, path: Sequence[int | str]) -> Any:
+    """What lies there; None: nothing."""
+    for part in path:
+        try:
+            values = values[part]
+        except (LookupError, TypeError):
+            return None
+    return values
+
+
+def _source_faults(error: ValueError) -> list[str]:
+    """``error`` of a source that cannot be read at all: pydantic-settings names no variable, tomllib no file."""
+    if error.__class__.__name__ != "SettingsError":
+        return [f"the file {config_file()} is not TOML: {error}"]
+    return list(_broken_variables()) or [f"{error}: {error.__cause__}"]
+
+
+def _broken_variables() -> Iterator[str]:
+    for name in sorted(name for name in os.environ if name.upper().startswith(_PREFIX)):
+        path = name.upper().removeprefix(_PREFIX).lower().split("__")
+        kind = annotation_at(Settings, path)
+        if path == ["rulebook"] or not is_json(kind):
+            continue
+        try:
+            json.loads(os.environ[name])
+        except ValueError as fault:
+            yield f"variable {name} is no JSON: {fault} ({_mend(kind, path)})"
+
+
+def _mend(kind: Any, path: list[str]) -> str:
+    in_file = f"or write {'.'.join(path)} in {config_file()}"
+    if isinstance(kind, type):  # a section
+        return f'an object is wanted, as {{"NAME": VALUE}}; easier: {_variable([*path, "NAME"])} for each; {in_file}'
+    return f"a list or an object is wanted, with double quotes and every bracket closed; {in_file}"
 
 
 def _file_faults() -> list[str]:
@@ -445,7 +509,7 @@ def _unknown_variables() -> dict[str, str]:
     """The SANSHENG_… variables that nothing reads, each with the text of its fault."""
     known = {*_OTHERS, *_known(Settings, [])}
     names = sorted(name for name in os.environ if name.upper().startswith(_PREFIX) and name.upper() not in known)
-    return {name.upper(): f"unknown variable {name} ({_nearest(name.upper(), known)})" for name in names}
+    return {name.upper(): f"unknown variable {name} ({_near(name, known)})" for name in names}
 
 
 def _known(model: type[BaseModel], path: list[str]) -> Iterator[str]:
@@ -460,9 +524,8 @@ def _variable(path: list[str]) -> str:
     return _PREFIX + "__".join(path).upper()
 
 
-def _nearest(name: str, known: set[str]) -> str:
-    near = get_close_matches(name, sorted(known), n=1)
-    return f"did you mean {near[0]}?" if near else "`sansheng config show` lists all"
+def _near(variable: str, known: set[str]) -> str:
+    return nearest(variable.upper(), known) or "`sansheng config show` lists all"
 
 
 def _open(value: Any) -> Any:

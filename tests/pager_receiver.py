@@ -336,15 +336,15 @@ def _about(kind: str, body: Any, key: str) -> Iterator[tuple[str, str]]:
         level = body.get("payload", {}).get("custom_details", {}).get("level", 1)
         first = "opened" if level == 1 else "escalated"
         news = {"trigger": first, "acknowledge": "claimed", "resolve": "resolved"}
-        yield body.get("dedup_key", ""), news.get(body.get("event_action"), "")
+        yield body.get("dedup_key", "").partition(".")[0], news.get(body.get("event_action"), "")
     elif kind == "alertmanager":
         for alert in body:
             burning = datetime.fromisoformat(alert["endsAt"]).timestamp() > time.time() + 1
             yield _page_in(alert.get("generatorURL", "")), "still" if burning else "resolved"
     elif kind == "webhook" and "page" in body:
         yield body["page"]["id"], body["news"]
-    elif kind == "webhook" and key.count(".") == 2:
-        page, news, _ = key.split(".")
+    elif kind == "webhook" and key.count(".") >= 2:
+        page, news, *_ = key.split(".")
         yield page, news
     else:
         text = json.dumps(body, ensure_ascii=False)
@@ -360,7 +360,7 @@ def _news_in(text: str) -> str:
     """The news in a robot's message, in the words that people read."""
     words = {
         "claimed": ("已有人处理", "Somebody has it"),
-        "resolved": ("已解除", "Resolved"),
+        "resolved": ("已解除", "Resolved", "超时未处理", "Nobody took it"),
         "escalated": ("升级到第", "escalated to level"),
     }
     return next((news for news, either in words.items() if any(word in text for word in either)), "opened")

@@ -119,6 +119,7 @@ class Life:
         self.got: Counter[tuple[str, str]] = Counter()
         self.doubtful: Counter[tuple[str, str]] = Counter()
         self.sent: list[tuple[str, Notice]] = []
+        self.flight: Put | None = None
         self.begin()
 
     def begin(self) -> None:
@@ -127,6 +128,9 @@ class Life:
         self.desk.take_over(0, [deciding.parse(value) for value in self.records.values()], self.now)
         self.at, self.backlog = list(self.committed), list(self.far)
         self.line: deque[Put] = deque()
+        if self.flight:  # taken, and nobody is left who could note it
+            self.doubtful[self.flight.receiver, self.flight.notice.id] += 1
+            self.flight = None
 
     def read(self, topic: int, count: int, stops_at: str = "") -> None:
         """Take messages. ``stops_at``: killed when they are ``folded``, ``recorded``, or ``told`` to the lines."""
@@ -161,27 +165,53 @@ class Life:
                 self.records[record.id] = deciding.render(record.state)
 
     def tell(self, how: str) -> None:
-        """The next in line: ``sent``, ``failed`` (it waits again), ``refused``, or ``killed`` before it is recorded."""
-        if not self.line:
-            return
-        receiver, notice = self.line.popleft()
-        if not self.desk.wanted(receiver, notice, self.now):
-            return
-        if how == "failed":
-            self.line.append(Put(receiver, notice))
-            return
-        if how != "refused":
+        """The next in line: ``sent``, ``failed`` (it waits again), ``lost`` (the same, but it was taken), ``slow`` (it
+        is taken, and the answer comes with the next), ``refused``, or ``killed`` before it is recorded.
+        """
+        if self.flight:
+            (receiver, notice), self.flight = self.flight, None
+            self.noted(receiver, notice, "sent")
+        elif self.line:
+            receiver, notice = self.line.popleft()
+            if self.desk.wanted(receiver, notice, self.now):
+                self.tried(receiver, notice, how)
+
+    def tried(self, receiver: str, notice: Notice, how: str) -> None:
+        """It was wanted, and went like that."""
+        assert not self.plan.is_quiet(receiver, self.now), f"{receiver} was told {notice.id} in its quiet hours"
+        if how not in ("failed", "refused"):
             assert not self.must_be_silent(notice), f"{receiver} was told {notice.id}"
             self.got[receiver, notice.id] += 1
             self.sent.append((receiver, notice))
-        if how == "killed":
+        if how in ("lost", "killed"):
             self.doubtful[receiver, notice.id] += 1
+        if how == "killed":
             self.begin()
-            return
-        self.desk.told(receiver, notice, "refused" if how == "refused" else "sent", self.now)
+        elif how == "slow":
+            self.flight = Put(receiver, notice)
+        elif how in ("failed", "lost"):
+            self.again(receiver, notice, is_unsure=how == "lost")
+        else:
+            self.noted(receiver, notice, "refused" if how == "refused" else "sent")
+
+    def again(self, receiver: str, notice: Notice, *, is_unsure: bool) -> None:
+        """It waits; others are told meanwhile, but nothing else of the same page."""
+        if is_unsure:
+            self.desk.perhaps(receiver, notice, self.now)
+        self.desk.landed(receiver, notice)
+        self.line.appendleft(Put(receiver, notice))
+        self.line.rotate(0 if self.is_behind(receiver, notice) else -1)
+
+    def noted(self, receiver: str, notice: Notice, answer: deciding.Answer) -> None:
+        """The answer is there."""
+        self.desk.told(receiver, notice, answer, self.now)
         work = self.desk.drain()
         self.store(work)
         self.line += work.puts
+
+    def is_behind(self, receiver: str, notice: Notice) -> bool:
+        """Whether more of that page waits for that receiver: news of a page stay in order."""
+        return any((put.receiver, put.notice.page.id) == (receiver, notice.page.id) for put in list(self.line)[1:])
 
     def must_be_silent(self, notice: Notice) -> bool:
         """Whether nobody may be called for it, whichever of the messages are known that are known for certain.
@@ -203,14 +233,14 @@ class Life:
 
     def finish(self) -> None:
         """No more kills: everything is read and told, and all levels have their time."""
-        for _ in range(6):
+        for _ in range(8):
             self.read(0, 99)
             self.read(1, 99)
-            while self.line:
+            while self.line or self.flight:
                 self.tell("sent")
             self.now += self.plan.escalate_after_s
             self.tick()
-        while self.line:
+        while self.line or self.flight:
             self.tell("sent")
 
 

@@ -332,6 +332,22 @@ def test_one_call_alone(archived: Settings, store: Store, sansheng: Run) -> None
         assert past.alert(connection, SURGES[2])[0].evidence == shared()[2].evidence
 
 
+def test_an_alert_that_names_the_call_that_opened_it_loses_the_others(
+    archived: Settings, store: Store, sansheng: Run
+) -> None:
+    """So the engine tells of several calls; it names no subject."""
+    log = two_callers(store, archived)
+    real = replace(shared()[1], id="surge-real", call=THEIRS[0])
+    before = len(log.messages)
+    log.alerts([real])
+    taken(store, log.messages[before:])
+    assert sansheng("forget", "--call", MINE[1], "--yes").code == 0
+    with store.reading() as connection:
+        (left,) = past.alert(connection, "surge-real")
+    assert (left.call, left.calls, left.evidence) == (THEIRS[0], (MINE[0], THEIRS[0]), ())
+    assert SECRET[MINE[1]] not in readable(store)
+
+
 def test_nothing_comes_back_with_offsets_set_back_or_late_events(
     archived: Settings, store: Store, sansheng: Run
 ) -> None:

@@ -328,6 +328,33 @@ def test_nothing_comes_back_of_a_call_that_was_forgotten(store: Store) -> None:
         assert list(connection.scalars(select(judgements.c.call))) == ["c-2"]
 
 
+def across(state: str, at: float, *names: str) -> AlertChange:
+    """An alert about several calls, as the engine tells it: every change names the call that opened it."""
+    return replace(change(state, at, "c-2"), calls=names)
+
+
+def test_an_alert_across_calls_stays_with_the_call_that_opened_it(store: Store) -> None:
+    log = Log().calls(plain()).calls(plain("c-2")).calls(plain("c-3"))
+    told = [across("opened", T, CALL, "c-2"), across("raised", T + 5, CALL, "c-2", "c-3")]
+    done = judgement(1, "claimed", T + 6, "c-2")
+    taken(store, log.alerts([*told, across("cleared", T + 9, CALL, "c-2", "c-3")]).verdicts([done]).messages, batch=3)
+    with store.reading() as connection:
+        assert list(connection.scalars(select(alerts.c.call))) == list(connection.scalars(select(judgements.c.call)))
+        assert [each.state for each in past.alerts_of(connection, "c-2")] == ["opened", "raised", "cleared"]
+        assert past.alerts_of(connection, "c-2")[-1].calls[-1] == "c-3"
+        assert past.standing(connection, told[0].id).claimed_by == "li"
+
+
+def test_an_alert_across_calls_loses_a_call_that_was_forgotten(store: Store) -> None:
+    with store.writing() as connection:
+        connection.execute(forgotten.insert().values(call=CALL, at=T - 9))
+    words = Evidence(role="customer", text="断网", start=T - 1, end=T)
+    taken(store, Log().alerts([replace(across("opened", T, CALL, "c-2"), evidence=(words,))]).messages)
+    with store.reading() as connection:
+        (left,) = past.alerts_of(connection, "c-2")
+    assert (left.calls, left.evidence, left.says) == (("c-2",), (), left.title)
+
+
 def test_who_is_not_where_the_store_is_must_not_write(store: Store) -> None:
     messages = Log().calls(plain()).messages
     taken(store, messages)

@@ -309,7 +309,7 @@ def _expression_faults(expr: str) -> Iterator[str]:
         if before not in ("rate(", "irate(", "increase(") or not after:
             yield "target-counter-agg-rule"
     if re.search(r"sum by \([^)]*\) \(sansheng_rule_alerts|sum\(sansheng_rule_alerts", expr):
-        yield "every wall exports the same: max by (rule, severity, finding)"
+        yield "every wall of a site exports the same: max by (site, rule, severity, finding)"
 
 
 # ---------------------------------------------------------------------------------------------- provisioning

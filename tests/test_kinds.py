@@ -1363,6 +1363,24 @@ def test_each_surge_is_an_alert_with_a_number_of_its_own() -> None:
     assert [c.calls for c in changes] == [("c0", "c1"), ("c0", "c1"), ("c2", "c3"), ("c2", "c3")]
 
 
+def test_every_change_names_the_call_that_opened_the_alert_and_the_newest_is_the_last_of_its_calls() -> None:
+    changes, _ = judged(OUTAGE, come(0, 10, 20, 30, 40))
+    assert [(c.state, c.call, c.calls[-1]) for c in changes] == [
+        ("opened", "c1", "c1"),
+        ("raised", "c1", "c3"),
+        ("cleared", "c1", "c4"),
+    ]
+
+
+def test_an_alert_of_a_caller_who_comes_again_stays_with_the_call_that_opened_it() -> None:
+    rule = msgspec.structs.replace(OUTAGE, each=True)
+    again = [
+        {"at": t, "source": source, "who": who} for t, source, who in ((0, "a", "1"), (1, "b", "2"), (2, "c", "2"))
+    ]
+    changes = mark_changes(rule, *again)
+    assert [(c.state, c.call, c.calls[-1]) for c in changes] == [("opened", "b", "b"), ("raised", "b", "c")]
+
+
 def test_each_alert_about_a_caller_has_a_number_of_its_own() -> None:
     calls_ = [{"at": t, "source": f"c{t}", "who": str(t)} for t in (0, 10, 20)]
     for rule, openers in ((REPEATED, ["c10", "c20"]), (NO_CALL_BACK, ["c0", "c10", "c20"])):

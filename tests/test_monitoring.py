@@ -23,12 +23,18 @@ import pytest
 import yaml
 from aiokafka import AIOKafkaProducer
 
+from dashboards.wall.house import House
+from streams import heartbeat
 from streams.alerts import AlertChange, render
+from streams.metrics import Metrics
+from streams.rulebook.book import load
 from streams.settings import Settings
-from streams.shell import demo, monitoring, up
+from streams.shell import demo, monitoring, topics, up, watched
+from streams.shell.detector import Detector
 from streams.shell.kafka import free_port
 from streams.shell.watched import Process, Watched
 from tests.monitoring_tools import alertmanager
+from tests.shell_tools import STRICT, System
 from tests.wall_script import change
 
 ROOT = Path(__file__).parents[1]
@@ -120,8 +126,33 @@ def test_those_that_run_and_no_others_are_missed_when_they_are_gone(tmp_path: Pa
     expected = [rule["labels"]["process"] for rule in rules if rule["record"] == "sansheng:process_expected:info"]
     assert expected == ["detect", "asterisk", "wall", "archive", "listen", "recognise"]
     theirs = yaml.safe_load((ROOT / "dashboards" / "prometheus" / "settings.rules.yml").read_text())
-    others = [rule["record"] for rule in theirs["groups"][0]["rules"] if "expected" not in rule["record"]]
-    assert [rule["record"] for rule in rules if "expected" not in rule["record"]] == others
+    others = [rule["record"] for rule in theirs["groups"][0]["rules"] if "process_expected" not in rule["record"]]
+    assert [rule["record"] for rule in rules if "process_expected" not in rule["record"]] == others
+
+
+@pytest.mark.parametrize(
+    ("ports", "own", "expected"),
+    [
+        ({}, None, 1),
+        ({"alertmanager": 0}, None, 0),  # nobody is woken because of what nobody wants
+        ({"alertmanager": 0}, "alerting: {alertmanagers: [{static_configs: [{targets: ['other:9093']}]}]}\n", 1),
+        ({"alertmanager": 0}, "alerting: {alertmanagers: []}\n", 0),
+        ({"alertmanager": 0}, "scrape_configs: []\n", 0),
+        ({"alertmanager": 0}, "alerting: {alertmanagers: [\n", 1),  # Prometheus will refuse it, and `up` goes on
+        ({"alertmanager": 0}, "nothing of the kind\n", 1),
+    ],
+)
+def test_an_alertmanager_is_missed_where_prometheus_is_told_of_one_and_only_there(
+    tmp_path: Path, ports: dict[str, object], own: str | None, expected: int
+) -> None:
+    mine = settings(tmp_path, monitoring=ports)
+    if own is not None:
+        monitoring.processes(mine, processes_of(mine))
+        (mine.run_dir / "prometheus" / "prometheus.yml").write_text(own)
+    monitoring.processes(mine, processes_of(mine))
+    rules = written(mine, "prometheus/settings.rules.yml")["groups"][0]["rules"]
+    found = [rule["expr"] for rule in rules if rule["record"] == "sansheng:alertmanager_expected:bool"]
+    assert found == [f"vector({expected})"]
 
 
 def test_a_file_that_the_operator_took_over_stays_and_the_others_are_made_anew(tmp_path: Path) -> None:
@@ -338,6 +369,82 @@ async def test_other_programs_are_not_told_our_settings_which_hold_secrets(
             await asyncio.sleep(0.05)
     running.cancel()
     assert "SANSHENG" not in child.log.read_text()
+
+
+async def test_a_program_that_is_gone_when_it_is_to_start_again_takes_nobody_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watched, "_BACKOFF_S", (0.05,))
+    sleep = str(shutil.which("sleep"))
+    package = tmp_path / "prometheus"
+    package.symlink_to(sleep)
+    said: list[str] = []
+    both = (Process("prometheus", ("0.1",), (str(package),)), Process("detect", ("600",), (sleep,)))
+    running = asyncio.create_task(watched.keep_running(settings(tmp_path), said.append, both))
+
+    async def told(news: str) -> None:
+        said.clear()
+        async with asyncio.timeout(20):
+            while not any(news in one for one in said):
+                assert not running.done(), running
+                await asyncio.sleep(0.02)
+
+    await told("prometheus ended with 0; again in 0.05 s")
+    package.unlink()
+    await told(f"prometheus cannot be started: No such file or directory: {package}; again in 0.05 s")
+    package.symlink_to(sleep)
+    await told("prometheus ended with 0; again in 0.05 s")
+    assert not any("detect" in one for one in said)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert running.cancelled()
+
+
+# what they are told before anything has happened
+
+TIMES = ("sansheng_last_event_timestamp_seconds", "sansheng_last_commit_timestamp_seconds")
+
+
+async def test_silence_counts_from_the_start_and_not_from_1970(tmp_path: Path, prefix: str) -> None:
+    begun = time.time()
+    detect = Detector(Settings(topic_prefix=prefix, run_dir=tmp_path), load([STRICT]), Metrics("detect"))
+    for name in TIMES:
+        assert detect.metrics.registry.get_sample_value(name) >= begun  # type: ignore[operator]
+    house = House(Settings(run_dir=tmp_path), Metrics("wall"), lambda: begun)
+    assert house.metrics.registry.get_sample_value("sansheng_wall_last_message_timestamp_seconds") == begun
+
+
+async def test_a_worker_more_than_partitions_does_not_look_as_if_it_stood_still(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(topics.apply, kafka, topics.specs(1, prefix))
+    ports = free_port(), free_port()
+    system = System(kafka, prefix, tmp_path)
+    try:
+        for port in ports:
+            system.start("detect", PARTITIONS="1", METRICS__DETECT=str(port))
+
+        def one_has_it() -> bool:
+            return sorted('topic="calls"' in exported(port) for port in ports) == [False, True]
+
+        await asyncio.to_thread(until, one_has_it, system.logs)
+        began = time.time()
+        await asyncio.sleep(2 * heartbeat.EVERY_S + 2)  # nothing happens but heartbeats
+        assert one_has_it(), system.logs()
+        for port in ports:
+            assert all(figure(port, name) > began for name in TIMES), system.logs()
+    finally:
+        await system.__aexit__()
+
+
+def exported(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        return str(answer.read().decode())
+
+
+def figure(port: int, name: str) -> float:
+    [value] = re.findall(rf"^{name} (\S+)$", exported(port), re.MULTILINE)
+    return float(value)
 
 
 # the whole system

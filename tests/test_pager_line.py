@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from email.utils import formatdate
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from streams.metrics import Metrics
-from streams.pager.line import FIRST_S, LONGEST_S, Line, Turns, World
+from streams.pager.line import CALLED_LATER_S, FIRST_S, LONGEST_S, Line, Turns, World
 from streams.pager.page import News, Notice, Page
 from streams.pager.receiver import Receiver, RefusedError, RetryError
 from streams.pager.receivers import receivers
@@ -90,8 +91,10 @@ class Running:
     def __init__(self, receiver: Receiver, clock: Clock, wanted: Callable[[Notice], bool] = lambda _: True) -> None:
         self.told: list[tuple[str, str]] = []
         self.troubles: list[str] = []
+        self.perhaps: list[str] = []
         self.metrics = Metrics("pager")
-        self.line = Line(receiver, self.metrics, self._take, wanted, clock.world)
+        unsure: Callable[[Notice], None] = lambda notice: self.perhaps.append(notice.id)  # noqa: E731
+        self.line = Line(receiver, self.metrics, self._take, wanted, clock.world, unsure)
 
     async def _take(self, notice: Notice, outcome: str) -> None:
         self.told.append((notice.id, outcome))
@@ -215,6 +218,86 @@ def test_the_same_news_again_is_told_once_with_what_is_newer() -> None:
     assert turns.next(4.0).at == AT + 4
 
 
+class Plainly:
+    """Turns as their words say, page by page; slow."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, dict[str, Any]] = {}
+
+    def put(self, one: Notice, now: float) -> None:
+        page = self.pages.setdefault(one.page.id, {"due": now, "tries": 0, "spared": False, "ids": []})
+        if one.id not in page["ids"]:
+            page["ids"].append(one.id)
+
+    def next(self, now: float) -> tuple[tuple[bool, float], set[str]] | None:
+        """How urgent the first one is, and all that are as urgent."""
+        due = {name: (page["tries"] > 0, page["due"]) for name, page in self.pages.items() if page["due"] <= now}
+        first = min(due.values(), default=None)
+        return first and (first, {self.pages[name]["ids"][0] for name, when in due.items() if when == first})
+
+    def over(self, one: Notice, now: float, taken: bool) -> None:
+        page = self.pages[one.page.id]
+        page["ids"].remove(one.id)
+        page.update(due=now, tries=0, spared=False)
+        if not page["ids"]:
+            del self.pages[one.page.id]
+        for other in self.pages.values() if taken else ():
+            if other["tries"] and not other["spared"]:
+                other.update(due=now, spared=True)
+
+    def failed(self, one: Notice, now: float) -> None:
+        page = self.pages[one.page.id]
+        page["due"] = now + min(LONGEST_S, FIRST_S * 2.0 ** page["tries"])
+        page["tries"] += 1
+
+
+_STEPS = st.one_of(
+    st.tuples(st.just("put"), st.sampled_from("abcdef"), st.sampled_from(["opened", "claimed", "resolved"])),
+    st.tuples(st.sampled_from(["taken", "unwanted", "failed"])),
+    st.tuples(st.just("later"), st.floats(0, 40)),
+)
+
+
+@given(st.lists(_STEPS, min_size=40, max_size=80))
+def test_turns_are_as_their_words_say(steps: list[tuple[Any, ...]]) -> None:
+    turns, plainly, now = Turns(lambda: 1.0), Plainly(), 0.0
+    for what, *more in steps:
+        first = turns.next(now)
+        if what == "put":
+            turns.put(notice(*more), now)
+            plainly.put(notice(*more), now)
+        elif what == "later":
+            now += more[0]
+        elif first and what == "failed":
+            turns.failed(first, now)
+            plainly.failed(first, now)
+        elif first:
+            turns.over(first, now, taken=what == "taken")
+            plainly.over(first, now, taken=what == "taken")
+        wanted, found = plainly.next(now), turns.next(now)
+        assert found is None if wanted is None else found and found.id in wanted[1]
+        assert len(turns) == sum(len(page["ids"]) for page in plainly.pages.values())
+        assert turns.choked == sum(page["spared"] for page in plainly.pages.values())
+        dues = [page["due"] for page in plainly.pages.values()]
+        assert turns.wait_s(now) == (min(dues) - now if dues else None)
+
+
+def test_thousands_of_pages_take_no_longer_each_than_a_few() -> None:
+    """20 000 that failed once, of which every one is then taken: looked for among all, that is minutes."""
+    turns, notices = Turns(), [notice(f"p{number}") for number in range(20_000)]
+    begun = time.process_time()
+    for one in notices:
+        turns.put(one, 0.0)
+        turns.failed(one, 0.0)
+        assert len(turns)
+    taken = 0
+    while one := turns.next(1000.0):
+        turns.over(one, 1000.0, taken=True)
+        taken += 1
+    assert taken == 20_000
+    assert time.process_time() - begun < 5
+
+
 # ----------------------------------------------------------------------------------------------- telling
 
 
@@ -255,6 +338,85 @@ async def test_what_is_not_wanted_any_more_is_not_told() -> None:
         await ran.until(lambda: ran.line.waiting == 0)
         assert receiver.tried == ["a1.opened.1"]
         assert ran.told == []
+
+
+async def test_trouble_ends_when_nothing_waits_for_the_receiver() -> None:
+    """Nobody would ever find out that it is back."""
+    over: set[str] = set()
+    receiver = Scripted(lambda *_: RetryError("HTTP 500"))
+    async with running(receiver, wanted=lambda one: one.page.id not in over) as ran:
+        ran.line.put(notice("a"))
+        ran.line.put(notice("b"))
+        await ran.until(lambda: {"a.opened.1", "b.opened.1"} <= set(receiver.tried))
+        over.add("a")
+        await ran.until(lambda: ran.line.waiting == 1)
+        assert ran.line.trouble.startswith("receiver scripted: HTTP 500; since ")
+        assert ran.value("sansheng_pager_receiver_up", "scripted") == 0
+        over.add("b")
+        await ran.until(lambda: ran.line.waiting == 0)
+        await ran.until(lambda: not ran.line.trouble)
+        assert ran.value("sansheng_pager_receiver_up", "scripted") == 1
+
+
+async def test_that_it_refused_stays_though_nothing_waits() -> None:
+    """The key is wrong whether or not there is anything to tell."""
+    receiver = Scripted(lambda *_: RefusedError("the key is wrong (look at its url)"))
+    async with running(receiver, wanted=lambda one: one.page.id == "a") as ran:
+        ran.line.put(notice("a"))
+        await ran.until(lambda: ran.told)
+        ran.line.put(notice("b"))
+        await ran.until(lambda: ran.line.waiting == 0)
+        assert "the key is wrong" in ran.line.trouble
+        assert ran.value("sansheng_pager_receiver_up", "scripted") == 0
+
+
+@pytest.mark.parametrize(
+    ("no", "is_unsure"),
+    [
+        (RetryError("no answer within 10 s", maybe=True), True),
+        (KeyError("a fault of ours, wherever it was"), True),
+        (RetryError("HTTP 429", 3.0), False),
+        (PacedError(12.5), False),
+        (RefusedError("the key is wrong (look at its url)"), False),
+    ],
+)
+async def test_it_is_said_what_may_have_been_taken(no: Exception, is_unsure: bool) -> None:
+    receiver = Scripted(lambda _, tries: no if tries == 1 else None)
+    async with running(receiver) as ran:
+        ran.line.put(notice())
+        await ran.until(lambda: ran.told)
+        assert ran.perhaps == ["a1.opened.1"] * is_unsure
+
+
+@pytest.mark.parametrize(
+    ("called_after_s", "took_s"), [(2.0, 9.0), (CALLED_LATER_S, CALLED_LATER_S + 7), (8 * 3600.0, 7.0)]
+)
+async def test_hours_in_which_nobody_was_to_be_called_do_not_count(called_after_s: float, took_s: float) -> None:
+    receiver = Scripted(lambda _, tries: RetryError("busy") if tries <= 3 else None)  # 1, 2 and 4 s
+    clock = Clock()
+    clock.now += called_after_s
+    async with running(receiver, clock) as ran:
+        assert ran.value("sansheng_pager_delivery_seconds_count", "scripted") == 0
+        ran.line.put(notice())
+        await ran.until(lambda: ran.told)
+        assert ran.value("sansheng_pager_delivery_seconds_sum", "scripted") == pytest.approx(took_s)
+        assert ran.value("sansheng_pager_delivery_seconds_count", "scripted") == 1
+
+
+async def test_what_was_put_off_counts_from_when_it_is_called_again() -> None:
+    held = [False]
+    receiver = Scripted(lambda *_: RetryError("down") if not clock.now > 20_000 else None)
+    clock = Clock()
+    async with running(receiver, clock, wanted=lambda _: not held[0]) as ran:
+        ran.line.put(notice())
+        await ran.until(lambda: receiver.tried)
+        held[0] = True  # quiet hours
+        await ran.until(lambda: ran.line.waiting == 0)
+        held[0], clock.now = False, 30_000.0
+        ran.line.put(notice())
+        await ran.until(lambda: ran.told)
+        assert ran.value("sansheng_pager_delivery_seconds_sum", "scripted") == 0
+        assert ran.value("sansheng_pager_delivery_seconds_count", "scripted") == 1
 
 
 async def test_a_refusal_is_told_and_the_line_goes_on() -> None:
@@ -346,6 +508,7 @@ async def test_an_answer_that_breaks_off_gives_a_double_with_the_same_key() -> N
         async with running(webhook(receiver.url("webhook")), Clock()) as ran:
             ran.line.put(notice())
             await ran.until(lambda: ran.told)
+            assert ran.perhaps == ["a1.opened.1"]
         assert receiver.news_of("a1") == ["opened", "opened"]
         assert {got.key for got in receiver.taken} == {"a1.opened.1"}
 

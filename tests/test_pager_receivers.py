@@ -37,7 +37,7 @@ from streams.pager.receivers.words import Words, address, flat, plain
 from streams.settings import PagerSettings, ReceiverSettings, Settings, SettingsError
 from streams.shell.kafka import free_port
 from tests.monitoring_tools import alertmanager
-from tests.pager_receiver import HANG, TOKEN, PagerReceiver, answer
+from tests.pager_receiver import CUT, HANG, TOKEN, PagerReceiver, answer
 
 AT = 1.7e9  # 06:13:20 in Shanghai
 SECRET = "s3cret-of-the-test"  # noqa: S105 - of receivers that do not exist
@@ -59,6 +59,7 @@ OPENED = Notice(page=PAGE, news="opened", at=AT + 3)
 ESCALATED = Notice(page=PAGE, news="escalated", level=2, at=AT + 303)
 CLAIMED = Notice(page=PAGE, news="claimed", at=AT + 400)
 RESOLVED = Notice(page=PAGE, news="resolved", at=AT + 500)
+EXPIRED = replace(RESOLVED, over="expired")
 
 
 def settings(*given: ReceiverSettings, english: bool = False) -> Settings:
@@ -108,6 +109,38 @@ async def test_dingtalk_is_signed_and_reads_as_a_manager_would_write(server: Pag
         "  \n".join((f"**【已解除】{head}**", "告警已解除\uff0c无需再处理", basis, f"[查看]({link})", "三声 · main")),
     ]
     assert server.news_of(PAGE.id) == ["opened", "escalated", "claimed", "resolved"]
+
+
+_EXPIRED_ZH = "一直无人认领\uff0c不再继续呼叫\uff1b告警可能仍未解除"
+
+
+@pytest.mark.parametrize("kind", ["dingtalk", "wecom", "feishu"])
+async def test_a_page_that_nobody_took_is_not_said_to_be_over(server: PagerReceiver, kind: str) -> None:
+    async with at(server, kind) as receiver:
+        await receiver.tell(EXPIRED)
+    async with at(server, kind, english=True) as receiver:
+        await receiver.tell(EXPIRED)
+    zh, en = (json.dumps(got.body, ensure_ascii=False) for got in server.taken)
+    assert "【超时未处理】保持超过 240 秒" in zh
+    assert _EXPIRED_ZH in zh
+    assert "请打开处理" in zh
+    assert "已解除" not in zh
+    assert "无需" not in zh
+    assert "【Nobody took it】" in en
+    assert "Nobody claimed it; nobody is called any more, and it may still be so" in en
+    assert "It is over" not in en
+    assert not any(calm in zh for calm in ('"green"', 'color=\\"info\\"'))  # as grave as ever
+    assert server.news_of(PAGE.id) == ["resolved", "resolved"]
+
+
+async def test_who_is_called_again_reads_that_nobody_has_it(server: PagerReceiver) -> None:
+    again = replace(OPENED, round=1)
+    async with at(server, "wecom") as receiver:
+        await receiver.tell(again)
+    async with at(server, "wecom", english=True) as receiver:
+        await receiver.tell(again)
+    zh, en = (got.body["markdown"]["content"].splitlines()[1] for got in server.taken)
+    assert (zh, en) == ("> 再次呼叫\uff1a目前无人处理", "> Called again: nobody has it now")
 
 
 async def test_english_by_the_switch(server: PagerReceiver) -> None:
@@ -213,14 +246,20 @@ async def test_what_only_a_person_can_mend(server: PagerReceiver, kind: str, no:
     assert "://" not in str(refused.value)
 
 
-async def test_robots_keep_within_their_limit(server: PagerReceiver) -> None:
-    async with at(server, "dingtalk") as receiver:
-        for _ in range(18):
-            await receiver.tell(OPENED)
-        with pytest.raises(PacedError) as paced:
-            await receiver.tell(OPENED)
-        assert 0 < paced.value.after_s <= 60
-    assert server.requests == 18
+@pytest.mark.parametrize(("kind", "at_once", "limit"), [("dingtalk", 9, 20), ("wecom", 9, 20), ("feishu", 2, 5)])
+async def test_two_pagers_keep_within_a_robots_limit(
+    server: PagerReceiver, kind: str, at_once: int, limit: int
+) -> None:
+    """Neither knows of the other's messages; a robot that is told too much is deaf for minutes."""
+    async with at(server, kind) as one_pager, at(server, kind) as another:
+        for receiver in (one_pager, another):
+            for _ in range(at_once):
+                await receiver.tell(OPENED)
+            with pytest.raises(PacedError) as paced:
+                await receiver.tell(OPENED)
+            assert 0 < paced.value.after_s <= 60
+            assert not paced.value.maybe
+    assert server.requests == 2 * at_once < limit
 
 
 def test_a_pace_has_room_again_when_the_oldest_is_old_enough() -> None:
@@ -270,6 +309,25 @@ async def test_pagerduty_has_one_incident_a_page(server: PagerReceiver) -> None:
     assert server.taken[3].body == {"routing_key": SECRET, "event_action": "resolve", "dedup_key": PAGE.id}
 
 
+async def test_pagerduty_calls_again_for_what_was_acknowledged_and_released(server: PagerReceiver) -> None:
+    """Nobody is called for an incident that somebody has acknowledged, so it is another one."""
+    anew = [replace(notice, round=1) for notice in (OPENED, ESCALATED, CLAIMED, RESOLVED)]
+    async with at(server, "pagerduty") as receiver:
+        for notice in (OPENED, CLAIMED, *anew):
+            await receiver.tell(notice)
+    first, second = PAGE.id, f"{PAGE.id}.1"
+    assert [(got.body["event_action"], got.body["dedup_key"]) for got in server.taken] == [
+        ("trigger", first),
+        ("acknowledge", first),
+        ("resolve", first),
+        ("trigger", second),
+        ("trigger", second),
+        ("acknowledge", second),
+        ("resolve", first),  # where the new one was never told it would stay open
+        ("resolve", second),
+    ]
+
+
 async def test_pagerduty_says_why_not(server: PagerReceiver) -> None:
     async with at(server, "pagerduty", secret=ANOTHER) as receiver:
         with pytest.raises(RefusedError, match=r"HTTP 400: Event object is invalid; Invalid routing key \("):
@@ -297,6 +355,8 @@ async def test_a_webhook_has_our_shape_a_key_and_a_signature(server: PagerReceiv
         "id": "0123456789abcdef.escalated.2",
         "news": "escalated",
         "level": 2,
+        "round": 0,
+        "over": "",
         "at": AT + 303,
         "headline": "【严重】保持超过 240 秒 · 队列 support · 06:13:20",
         "text": "【严重】保持超过 240 秒 · 队列 support · 06:13:20\n无人认领\uff0c升级到第 2 级\n"
@@ -314,6 +374,17 @@ async def test_a_webhook_has_our_shape_a_key_and_a_signature(server: PagerReceiv
             "link": PAGE.link,
         },
     }
+
+
+async def test_a_webhook_is_told_of_a_page_that_nobody_took_and_of_one_opened_anew(server: PagerReceiver) -> None:
+    async with at(server, "webhook") as receiver:
+        await receiver.tell(EXPIRED)
+        await receiver.tell(replace(OPENED, round=2))
+    expired, anew = (got.body for got in server.taken)
+    assert (expired["news"], expired["over"]) == ("resolved", "expired")
+    assert _EXPIRED_ZH in expired["text"]
+    assert (anew["round"], anew["id"]) == (2, "0123456789abcdef.opened.1.2")
+    assert server.news_of(PAGE.id) == ["resolved", "opened"]
 
 
 async def test_a_webhook_with_a_wrong_secret_is_refused_and_one_without_is_not_signed(server: PagerReceiver) -> None:
@@ -378,7 +449,8 @@ async def test_no_text_ever_holds_an_address_or_a_secret(server: PagerReceiver, 
     texts = []
     async with at(server, kind, timeout_s=0.2) as receiver:
         server.will(HANG, answer(302, headers={"Location": f"http://127.0.0.1/{TOKEN}"}), answer(500, TOKEN.encode()))
-        for _ in range(3):
+        for number in range(3):
+            await asyncio.sleep(number // 2)  # Feishu is told twice a second
             with pytest.raises(RetryError) as failed:
                 await receiver.tell(OPENED)
             texts.append(failed)
@@ -394,6 +466,55 @@ async def test_no_text_ever_holds_an_address_or_a_secret(server: PagerReceiver, 
         assert failed.value.__context__ is None
         for secret in (TOKEN, SECRET, "127.0.0.1", "://"):
             assert secret not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "maybe"),
+    [
+        (HANG, True),
+        (CUT, True),
+        (answer(500), True),
+        (answer(503, headers={"Retry-After": "3"}), True),
+        (answer(504), True),
+        (answer(408), False),
+        (answer(425), False),
+        (answer(429), False),
+        (answer(302, headers={"Location": "http://127.0.0.1:1/"}), False),
+    ],
+)
+@pytest.mark.parametrize("kind", ["alertmanager", "pagerduty", "dingtalk", "webhook"])
+async def test_what_may_have_been_taken_all_the_same(
+    server: PagerReceiver, kind: str, behaviour: Any, maybe: bool
+) -> None:
+    async with at(server, kind, timeout_s=0.3) as receiver:
+        server.will(behaviour)
+        with pytest.raises(RetryError) as failed:
+            await receiver.tell(OPENED)
+    assert failed.value.maybe is maybe
+
+
+@pytest.mark.parametrize(("status", "maybe"), [(200, False), (502, True)])
+async def test_a_robot_that_says_no_has_not_taken_it(server: PagerReceiver, status: int, maybe: bool) -> None:
+    async with at(server, "wecom") as receiver:
+        server.will(answer(status, {"errcode": -1, "errmsg": "system busy"}))
+        with pytest.raises(RetryError, match="code -1") as failed:
+            await receiver.tell(OPENED)
+    assert failed.value.maybe is maybe
+
+
+async def test_what_never_left_this_machine_was_not_taken(server: PagerReceiver) -> None:
+    """Neither where nobody listens, nor where somebody does but never says a word of TLS."""
+    with socket_that_hangs() as port:
+        mute = one("webhook", f"https://127.0.0.1:{port}/", timeout_s=0.3)
+        with pytest.raises(RetryError, match=r"no answer within 0\.3 s") as failed:
+            await mute.tell(OPENED)
+        assert not failed.value.maybe
+        await mute.close()
+    async with at(server, "webhook") as receiver:
+        await asyncio.to_thread(server.kill)
+        with pytest.raises(RetryError, match="no connection: Connection refused") as failed:
+            await receiver.tell(OPENED)
+        assert not failed.value.maybe
 
 
 async def test_a_redirect_is_not_followed(server: PagerReceiver) -> None:
@@ -457,10 +578,10 @@ async def test_certificates_are_verified(certificate: tuple[Path, Path], monkeyp
     [
         ("120", 120),
         ("0", 0),
-        ("86400", 3600),
+        ("86400", 86_400),
         ("Tue, 14 Nov 2023 22:14:20 GMT", 60),
         ("Tue, 14 Nov 2023 22:12:20 GMT", 0),
-        ("Wed, 15 Nov 2023 22:13:20 GMT", 3600),
+        ("Wed, 15 Nov 2023 22:13:20 GMT", 86_400),
         ("-5", None),
         ("soon", None),
         ("", None),
@@ -494,6 +615,7 @@ class Post:
         self.to: list[list[str]] = []
         self.says: dict[str, str] = {}
         self.data_says = "250 taken"
+        self.thinks_s = 0.0
         self.logins: list[tuple[bytes, bytes]] = []
         self.encrypted: list[bool] = []
 
@@ -511,6 +633,7 @@ class Post:
             self.mails.append(message_from_bytes(envelope.content, policy=default))  # type: ignore[arg-type]
             self.to.append(list(envelope.rcpt_tos))
             self.encrypted.append(session.ssl is not None)
+            await asyncio.sleep(self.thinks_s)
         return self.data_says
 
     def authenticate(self, _server: SMTP, _session: Session, _envelope: Envelope, _how: str, data: Any) -> AuthResult:
@@ -631,8 +754,9 @@ async def test_mail_that_is_put_off_is_tried_again_and_mail_that_is_refused_is_n
     with post_office(post) as port:
         receiver = mailed(f"smtp://127.0.0.1:{port}")
         post.data_says = "451 try later"
-        with pytest.raises(RetryError, match="SMTP 451: try later"):
+        with pytest.raises(RetryError, match="SMTP 451: try later") as later:
             await receiver.tell(OPENED)
+        assert not later.value.maybe
         post.data_says = "554 spam"
         with pytest.raises(RefusedError, match=r"SMTP 554: spam \(look at its sender and its to\)"):
             await receiver.tell(OPENED)
@@ -640,8 +764,40 @@ async def test_mail_that_is_put_off_is_tried_again_and_mail_that_is_refused_is_n
         post.says = {"a@example.org": "550 no such user", "b@example.org": "550 no such user"}
         with pytest.raises(RefusedError, match=r"none of 2 recipients is taken"):
             await receiver.tell(OPENED)
-    with pytest.raises(RetryError, match="no connection: Connection refused"):
+    with pytest.raises(RetryError, match="no connection: Connection refused") as later:
         await receiver.tell(OPENED)
+    assert not later.value.maybe
+
+
+async def test_mail_whose_answer_is_lost_may_have_been_taken() -> None:
+    post = Post()
+    post.thinks_s = 1.0
+    with post_office(post) as port:
+        with pytest.raises(RetryError, match=r"no answer within 0\.3 s") as later:
+            await mailed(f"smtp://127.0.0.1:{port}", timeout_s=0.3).tell(OPENED)
+        assert later.value.maybe
+    assert len(post.mails) == 1
+
+
+async def test_who_is_refused_after_others_have_it_is_no_refusal_of_the_mail() -> None:
+    """Whoever has it is to hear of its end."""
+    post = Post()
+    post.says = {"a@example.org": "451 greylisted"}
+    with post_office(post) as port:
+        receiver = mailed(f"smtp://127.0.0.1:{port}")
+        with pytest.raises(RetryError) as later:
+            await receiver.tell(OPENED)
+        assert later.value.maybe
+        post.says = {"a@example.org": "550 no such user"}
+        await receiver.tell(OPENED)
+        post.says = {"a@example.org": "451 greylisted", "b@example.org": "451 greylisted"}
+        with pytest.raises(RetryError) as later:
+            await receiver.tell(RESOLVED)
+        assert not later.value.maybe
+        post.says = dict.fromkeys(post.says, "550 no such user")
+        with pytest.raises(RefusedError, match="none of 2 recipients is taken"):
+            await receiver.tell(RESOLVED)
+    assert post.to == [["b@example.org"]]
 
 
 async def test_who_was_put_off_alone_gets_the_mail_later() -> None:
@@ -659,8 +815,9 @@ async def test_who_was_put_off_alone_gets_the_mail_later() -> None:
 
 
 async def test_a_mail_server_that_hangs_is_given_up() -> None:
-    with socket_that_hangs() as port, pytest.raises(RetryError, match=r"no answer within 0\.2 s"):
+    with socket_that_hangs() as port, pytest.raises(RetryError, match=r"no answer within 0\.2 s") as late:
         await mailed(f"smtp://127.0.0.1:{port}", timeout_s=0.2).tell(OPENED)
+    assert not late.value.maybe
 
 
 @contextmanager

@@ -259,7 +259,9 @@ def test_a_source_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) 
     assert told()[0].startswith("the file sansheng.toml is not TOML: ")
     Path("sansheng.toml").unlink()
     monkeypatch.setenv("SANSHENG_WALL", "abc")
-    assert 'field "wall"' in told()[0]
+    (fault,) = told()
+    assert fault.startswith("variable SANSHENG_WALL is no JSON: ")
+    assert "SANSHENG_WALL__NAME for each" in fault
 
 
 def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -314,3 +316,130 @@ def test_people_who_could_not_be_told_apart_are_refused(wall: dict[str, object],
 def test_words_are_not_kept_longer_than_their_calls() -> None:
     with pytest.raises(SettingsError, match=r"words_days \(900\) is more than archive.figures_days \(730\)"):
         read_settings(archive={"words_days": 900})
+
+
+# ------------------------------------------------------------------------------------- a new user's slips
+
+_LEAD = '[[pager.receivers]]\nname = "lead"\nkind = "webhook"\nurl = "https://h/s3cret"\n'
+_LAST = " (flags, SANSHENG_\u2026, or sansheng.toml)"
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (
+            _LEAD + 'secrt = "s3cret"\n',
+            'pager.receivers "lead", secrt: no such setting; did you mean secret? known here: name, kind, url, secret, '
+            "template, sender, to, quiet, resolves, timeout_s",
+        ),
+        (
+            "[pager]\nescalate_after = 60\n",
+            "pager.escalate_after: no such setting; did you mean escalate_after_s? known here: receivers, routes, "
+            "escalate_after_s, too_late_s, expires_s, wall_url, english",
+        ),
+        (
+            _LEAD + '[[pager.routes]]\nqueue = "a"\nlevels = [["lead"]]\n',
+            "pager.routes, the first, queue: no such setting; did you mean queues? "
+            "known here: queues, days, hours, levels",
+        ),
+        (
+            '[wall.teams.night]\nxyz = ["1"]\n',
+            "wall.teams.night.xyz: no such setting; known here: agents, queues",
+        ),
+        (
+            '[[wall.users]]\nlogin = "li"\nrole = "supervizor"\n',
+            "wall.users \"li\", role: 'supervizor' is unknown; did you mean supervisor? "
+            "known: wall, supervisor, manager, agent",
+        ),
+        (
+            _LEAD + '[[pager.routes]]\ndays = ["monday"]\nlevels = [["lead"]]\n',
+            "pager.routes, the first, days, the first: 'monday' is unknown; did you mean mon? "
+            "known: mon, tue, wed, thu, fri, sat, sun",
+        ),
+        (
+            _LEAD.replace("lead", "Lead Zhang"),
+            'pager.receivers "Lead Zhang", name: a name has 1 to 32 of a-z, 0-9 and -, and begins with a letter or '
+            'digit; such as name = "lead-zhang"',
+        ),
+        (
+            _LEAD.replace("lead", "\u503c\u73ed"),
+            'pager.receivers "\u503c\u73ed", name: a name has 1 to 32 of a-z, 0-9 and -, and begins with a letter or '
+            'digit; such as name = "duty-lead"',
+        ),
+        (
+            _LEAD.replace('name = "lead"', ""),
+            'pager.receivers, the first, name: missing, and it has no default; write name = "lead"',
+        ),
+        (
+            _LEAD.replace("[[", "[").replace("]]", "]"),
+            "pager.receivers: there may be several, so each stands under [[pager.receivers]]",
+        ),
+        ("pager = 3\n", "pager: it is a table of settings; write them under [pager]"),
+        (_LEAD + 'to = "a@b"\n', 'pager.receivers "lead", to: it is a list; write to = ["a@b"]'),
+        (
+            _LEAD + '[[pager.routes]]\nlevels = [["leed"]]\n',
+            "pager.routes, the first, levels: no receiver is called leed (did you mean lead?; known are lead)",
+        ),
+        (
+            'site = "east 1"\n',
+            'site: a site has 1 to 32 letters, digits, _ and -, and no spaces; such as site = "east-1"',
+        ),
+    ],
+)
+def test_a_slip_is_told_with_its_mend(text: str, fault: str) -> None:
+    toml(text)
+    assert told() == [f"setting {fault}{_LAST}"]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ('["lead"]', '[["lead"]]'),
+        ('"lead"', '[["lead"]]'),
+        ("[]", '[["lead"]]'),
+        ('["lead", ["manager"]]', '[["lead"], ["manager"]]'),
+    ],
+)
+def test_levels_without_brackets_of_their_own_are_shown_with_them(written: str, meant: str) -> None:
+    toml(f"{_LEAD}[[pager.routes]]\nlevels = {written}\n")
+    fault = "pager.routes, the first, levels: each level is a list of its own; write levels ="
+    assert told() == [f"setting {fault} {meant}{_LAST}"]
+
+
+def test_what_is_written_for_levels_in_the_mend_is_taken() -> None:
+    toml(f'{_LEAD}[[pager.routes]]\nlevels = [["lead"]]\n')
+    assert read_settings().pager.routes[0].levels == (("lead",),)
+
+
+def test_a_list_that_holds_a_fault_is_not_called_too_short_besides() -> None:
+    toml(f"{_LEAD}[[pager.routes]]\nlevels = [3]\n")
+    (fault,) = told()
+    assert "the first, levels, the first: it is a list" in fault
+
+
+def test_the_twelfth_of_several_is_counted_and_a_receiver_of_a_variable_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    toml(_LEAD * 11 + _LEAD.replace("name", "nam"))
+    assert [fault.partition(":")[0] for fault in told()] == [
+        "setting pager.receivers, number 12, name",
+        "setting pager.receivers, number 12, nam",
+    ]
+    monkeypatch.setenv("SANSHENG_PAGER__RECEIVERS", '[{"name": "boss", "kind": "webhok"}]')
+    (fault,) = told()
+    assert fault.startswith("setting pager.receivers \"boss\", kind: 'webhok' is unknown; did you mean webhook?")
+
+
+@pytest.mark.parametrize("name", ["SANSHENG_PAGER__RECEIVERS", "SANSHENG_WALL__TEAMS", "sansheng_wall__users"])
+def test_a_variable_that_is_no_json_is_named_with_the_place_and_without_what_it_holds(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, '[{"token": "s3cret",')
+    monkeypatch.setenv("SANSHENG_WALL__PORT", "8300")
+    (fault,) = told()
+    path = name.lower().removeprefix("sansheng_").replace("__", ".")
+    assert fault.startswith(f"variable {name} is no JSON: ")
+    assert "column" in fault
+    assert fault.endswith(f"or write {path} in sansheng.toml)")
+    assert "s3cret" not in fault
+    assert "SANSHENG_SECTION__NAME" not in fault

@@ -103,13 +103,19 @@ async def test_a_surge_over_all_partitions_is_one_alert_with_its_calls_and_ends_
     calls = [call_in(partition) for partition in range(3)]
     for n, call in enumerate(calls):
         await send_all(system, complaining(call, now + n / 10))
+    await system.alerts(lambda seen: bool(of(seen, "test-outage")))
+    later = [call_in(partition, "later") for partition in range(3)]
+    for n, call in enumerate(later):
+        await send_all(system, complaining(call, now + 1 + n / 10))
     changes = await system.alerts(lambda seen: bool(of(seen, "test-outage", "cleared")))
     (opened,) = of(changes, "test-outage")
+    (raised,) = of(changes, "test-outage", "raised")
     (cleared,) = of(changes, "test-outage", "cleared")
     assert set(opened.calls) == set(calls)
+    assert set(raised.calls) == set(cleared.calls) == {*calls, *later}
     assert opened.says == "12 秒内已有 3 位客户反映“信号全无”"
     assert (opened.call, round(opened.at - now, 3)) == (calls[-1], 0.2)
-    assert (cleared.id, round(cleared.at - opened.at, 3)) == (opened.id, WINDOW_S)
+    assert (cleared.id, round(cleared.at - now, 3)) == (opened.id, round(1.2 + WINDOW_S, 3))
     messages = await system.read("alerts", lambda seen: len(seen) >= len(changes))
     mine = [m for m in messages if b"test-outage" in m.value]
     assert {(m.key, m.partition) for m in mine} == {(calls[-1].encode(), partition_of(calls[-1].encode(), PARTITIONS))}

@@ -19,6 +19,7 @@ from dashboards.wall.access import Door, Scope, User, scope_of
 from dashboards.wall.acts import shown
 from dashboards.wall.protocol import BURST, MOST_BYTES, PER_S, Pace
 from dashboards.wall.tickets import GOOD_FOR_S, MOST_TICKETS, MOST_WRONG, WRONG_WITHIN_S, Guesses, Tickets
+from streams import alerts
 from streams.settings import Team, WallSettings
 from streams.shell.entries import entries, with_tokens, without_given
 from streams.verdicts import Action, Judgement, Snooze, Verdict
@@ -116,6 +117,35 @@ async def staffed(**more: Any) -> AsyncIterator[Running]:
 
 def said(text: str, at: float, *, final: bool = True) -> Json:
     return {"role": "customer", "text": text, "start": at, "end": at + 1, "final": final}
+
+
+# alerts across calls
+
+
+async def test_an_alert_across_calls_is_told_whole_and_judged_where_it_was_opened() -> None:
+    """It goes on long after the call that opened it; the call that it heard of last is in another partition."""
+    async with running_wall(**STAFF) as wall:
+        wall.floor.begin()
+        began = time.time() - 3000
+        for type_, at, more in (
+            ("offered", 0, {"queue": "售后"}),
+            ("answered", 5, {"agent": "101"}),
+            ("ended", 60, {"by": "customer"}),
+        ):
+            wall.floor.say(f"call.{type_}", "c1", began + at, **more)
+        for state, at, calls in (
+            ("opened", 50, ("c0", "c1")),
+            ("raised", 900, ("c1", "c8")),
+            ("cleared", 2500, ("c9",)),
+        ):
+            told = change("a1", state, call="c1", calls=calls, agent=None, agent_name=None, at=began + at)
+            wall.source.put("alerts", alerts.render(told), key=b"c1", logged_at=began + at)
+        async with browser_at(wall, DESK_TOKEN) as browser:
+            page = (await browser.ask("alert", "a1"))["page"]
+            assert [step["state"] for step in page["steps"]] == ["opened", "raised", "cleared"]
+            assert (page["card"]["call"], page["call"]["id"], page["others"]) == ("c1", "c1", ["c0", "c8", "c9"])
+            assert await browser.act("claimed") == "done"
+        assert [verdict.call for verdict in wall.people.verdicts if isinstance(verdict, Judgement)] == ["c1"]
 
 
 # tokens

@@ -336,6 +336,12 @@ def test_alerts_that_are_not_to_be_seen_leave_no_mark() -> None:
     assert (marked(page), page.alerts) == ([], ())
 
 
+def test_words_of_another_call_mark_nothing_in_the_one_that_opened_the_alert() -> None:
+    opened = alert(heard("断网", 5, 7, "customer"), calls=("x", CALL))
+    raised = alert(heard("没信号", 5, 7, "customer"), state="raised", at=T0 + 9, calls=("x", CALL, "y"))
+    assert marked(paged([said("断网没信号", 5, 7, role="customer")], opened, raised)) == ["断网"]
+
+
 def test_a_mark_has_the_worst_severity_of_its_alert() -> None:
     words = heard("不行", 5, 6)
     changes = [alert(words, severity="notice"), alert(words, severity="critical", state="raised", at=T0 + 21)]

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from dashboards.wall.archive import Archive
 from dashboards.wall.archive_records import ArchiveRecords, JoinedRecords
+from dashboards.wall.kafka_records import AFTER_S, BEFORE_S
 from dashboards.wall.records import UnavailableError
 from dashboards.wall.server import WallServer
 from dashboards.wall.source import Message, Sink, Topic
@@ -66,19 +67,23 @@ class ScriptedRecords:
 
     async def alerts(self, call: str, since: float, until: float | None) -> tuple[alerts.AlertChange, ...]:
         await self._reach()
-        return tuple(change for change in self._changes() if change.call == call)
+        begin, end = since - BEFORE_S, float("inf") if until is None else until + AFTER_S
+        own = (m for m in self._source.log if m.topic == "alerts" and begin <= m.logged_at <= end)
+        return tuple(change for change in map(_change, own) if change.call == call)
 
     async def alert(self, alert_id: str) -> tuple[alerts.AlertChange, ...]:
         await self._reach()
-        return tuple(change for change in self._changes() if change.id == alert_id)
-
-    def _changes(self) -> list[alerts.AlertChange]:
-        return [alerts.parse(m.value) for m in self._source.log if m.topic == "alerts"]
+        told = (_change(m) for m in self._source.log if m.topic == "alerts")
+        return tuple(change for change in told if change.id == alert_id)
 
     async def _reach(self) -> None:
         await self.gate.wait()
         if self.down:
             raise UnavailableError("the script says so")
+
+
+def _change(message: Message) -> alerts.AlertChange:
+    return alerts.parse(message.value)
 
 
 class ScriptedDesk:

@@ -141,7 +141,7 @@ _PACE = Row(
             Text("落后", "Behind"),
             Text("每个语音识别进程此刻处理的声音有多旧。", "Age of the sound that is heard now, by recogniser."),
             "s",
-            (Query(f"max by (instance) ({of('sansheng_ears_lag_seconds')})", "{{instance}}"),),
+            (Query(f"max by (site, instance) ({of('sansheng_ears_lag_seconds')})", "{{site}} {{instance}}"),),
             limits=_BEHIND,
         ),
         Panel(
@@ -149,7 +149,7 @@ _PACE = Row(
             Text("负荷", "Load"),
             Text("每个语音识别进程用掉一个核的多少。", "Share of one core, by recogniser."),
             "percentunit",
-            (Query(f"max by (instance) ({of('sansheng_ears_cpu_share')})", "{{instance}}"),),
+            (Query(f"max by (site, instance) ({of('sansheng_ears_cpu_share')})", "{{site}} {{instance}}"),),
             limits=_CPU,
             decimals=0,
         ),
@@ -163,8 +163,8 @@ _PACE = Row(
             "short",
             (
                 Query(
-                    most(12, f"max by (topic, partition) ({of('sansheng_lag_messages', process='recognise')})"),
-                    "{{topic}} {{partition}}",
+                    most(12, f"max by (site, topic, partition) ({of('sansheng_lag_messages', process='recognise')})"),
+                    "{{site}} {{topic}} {{partition}}",
                 ),
             ),
             width=12,
@@ -195,7 +195,7 @@ _HEARS = Row(
             Text("字词", "Words"),
             Text("每秒识别出的字词,按进程。", "Of finished sentences, by recogniser."),
             "wps",
-            (Query(rate("sansheng_ears_words_total", "instance"), "{{instance}}"),),
+            (Query(rate("sansheng_ears_words_total", "site", "instance"), "{{site}} {{instance}}"),),
             stacked=True,
         ),
         Panel(

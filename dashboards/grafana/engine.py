@@ -1,6 +1,7 @@
 """The engine, for whoever keeps it running: how late it is, what waits, what could not be read, who works.
 
-Ages and readiness take the worst instance; a gauge that two instances export is never summed.
+Ages and readiness take the worst instance. A gauge that instances tell of their own share is summed; one that several
+of a site tell alike is taken once a site. Instances and partitions are told with their site: two may be called alike.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dashboards.grafana.panels import (
     increase,
     most,
     of,
+    once,
     quantile,
     rate,
     total,
@@ -124,7 +126,7 @@ _NOW = Row(
                 "Which version judges new calls. Two of them: not all detectors have changed over yet.",
             ),
             "string",
-            (Query(f"max by (version) ({of('sansheng_rulebook_info')})", "{{version}}"),),
+            (Query(f"count by (version) ({of('sansheng_rulebook_info')})", "{{version}}"),),
             width=3,
             height=4,
             by_name=True,
@@ -207,11 +209,11 @@ _LATENCY = Row(
             (
                 Query(
                     age("sansheng_last_event_timestamp_seconds", "instance"),
-                    Text("事件 {{instance}}", "Event {{instance}}"),
+                    Text("事件 {{site}} {{instance}}", "Event {{site}} {{instance}}"),
                 ),
                 Query(
                     age("sansheng_last_commit_timestamp_seconds", "instance"),
-                    Text("提交 {{instance}}", "Commit {{instance}}"),
+                    Text("提交 {{site}} {{instance}}", "Commit {{site}} {{instance}}"),
                 ),
             ),
             limits=_AGE,
@@ -228,8 +230,8 @@ _LATENCY = Row(
             "short",
             (
                 Query(
-                    most(12, f"max by (topic, partition) ({of('sansheng_lag_messages')})"),
-                    "{{topic}} {{partition}}",
+                    most(12, f"max by (site, topic, partition) ({of('sansheng_lag_messages')})"),
+                    "{{site}} {{topic}} {{partition}}",
                 ),
             ),
             limits=_LAG,
@@ -349,8 +351,8 @@ _WORKERS = Row(
             "percentunit",
             (
                 Query(
-                    rate("process_cpu_seconds_total", "process", "instance", job="sansheng"),
-                    "{{process}} {{instance}}",
+                    rate("process_cpu_seconds_total", "site", "process", "instance", job="sansheng"),
+                    "{{site}} {{process}} {{instance}}",
                 ),
             ),
             limits=_CPU,
@@ -363,8 +365,8 @@ _WORKERS = Row(
             "bytes",
             (
                 Query(
-                    f"max by (process, instance) ({of('process_resident_memory_bytes', job='sansheng')})",
-                    "{{process}} {{instance}}",
+                    f"max by (site, process, instance) ({of('process_resident_memory_bytes', job='sansheng')})",
+                    "{{site}} {{process}} {{instance}}",
                 ),
             ),
         ),
@@ -374,15 +376,18 @@ _WORKERS = Row(
             Text("每个进程的版本和已运行多久。", "By process: its version, and for how long it has run."),
             "short",
             (
-                Query(f"max by (process, instance, version) ({of('sansheng_build_info')})", "{{process}}", "runs"),
                 Query(
-                    f"time() - max by (process, instance) ({of('process_start_time_seconds', job='sansheng')})",
+                    f"max by (site, process, instance, version) ({of('sansheng_build_info')})", "{{process}}", "runs"
+                ),
+                Query(
+                    f"time() - max by (site, process, instance) ({of('process_start_time_seconds', job='sansheng')})",
                     "{{process}}",
                     "since",
                 ),
             ),
             width=24,
             columns=(
+                Column("site", Text("中心", "Site"), "string"),
                 Column("process", Text("进程", "Process"), "string", names=names.PROCESSES),
                 Column("instance", Text("地址", "Address"), "string"),
                 Column("version", Text("版本", "Version"), "string"),
@@ -430,7 +435,7 @@ _WALL = Row(
                 "How long ago the wall read a message from Kafka, by wall.",
             ),
             "s",
-            (Query(age("sansheng_wall_last_message_timestamp_seconds", "instance"), "{{instance}}"),),
+            (Query(age("sansheng_wall_last_message_timestamp_seconds", "instance"), "{{site}} {{instance}}"),),
             width=6,
             limits=_AGE,
             decimals=0,
@@ -505,7 +510,7 @@ _ARCHIVE = Row(
             Text("归档落后的消息", "Archive: lag"),
             Text("消息系统中还没有存入归档的消息,按主题。", "Messages that wait to be stored, by topic."),
             "short",
-            (Query(f"max by (topic) ({of('sansheng_archive_lag_messages')})", "{{topic}}"),),
+            (Query(once("sansheng_archive_lag_messages", "topic"), "{{topic}}"),),
             width=6,
             limits=_LAG,
             decimals=0,
@@ -542,9 +547,9 @@ _ARCHIVE = Row(
             (
                 Query(
                     f"({age('sansheng_archive_last_write_timestamp_seconds', 'instance')}) / 3600",
-                    Text("上次存入(小时前)", "Last write, hours ago"),
+                    Text("上次存入(小时前) {{site}}", "Last write, hours ago {{site}}"),
                 ),
-                Query(f"max({of('sansheng_archive_parquet_pending')})", Text("待写日子", "Days pending")),
+                Query(once("sansheng_archive_parquet_pending"), Text("待写日子", "Days pending")),
                 Query(
                     increase("sansheng_archive_parquet_failed_total", over="$__interval"),
                     Text("写不成", "Days failed"),
@@ -562,10 +567,10 @@ _PAGER = Row(
     (
         Panel(
             "lines",
-            Text("未结束的呼叫", "Pages that are not over"),
-            Text("无人认领、已认领、因免打扰暂缓的呼叫。", "Open, claimed, held."),
+            Text("未结束的通知", "Pages that are not over"),
+            Text("无人认领、已认领、因免打扰暂缓的通知。", "Open, claimed, held."),
             "short",
-            (Query(f"max by (state) ({of('sansheng_pager_pages_in_progress')})", "{{state}}"),),
+            (Query(total(of("sansheng_pager_pages_in_progress"), "state"), "{{state}}"),),
             width=6,
             names=names.PAGES,
             stacked=True,
@@ -574,9 +579,9 @@ _PAGER = Row(
         ),
         Panel(
             "bars",
-            Text("呼叫的去向", "What became of pages"),
+            Text("通知的去向", "What became of pages"),
             Text(
-                "呼叫发出、认领、结束、过期,以及太迟没有叫醒任何人的。另计升级到下一级的次数。",
+                "通知发出、被认领、结束、过期,以及因太迟而没有发出的。另计升级到下一级的次数。",
                 "Opened, claimed, resolved, expired, and those too late to wake anybody; escalations beside them.",
             ),
             "short",
@@ -633,9 +638,9 @@ _PAGER = Row(
         Panel(
             "lines",
             Text("等待送出", "Waiting to be sent"),
-            Text("每个接收端还没有送出的消息。", "Messages that wait for each receiver."),
+            Text("每个接收端还没有送出的通知。", "Messages that wait for each receiver."),
             "short",
-            (Query(f"max by (receiver) ({of('sansheng_pager_waiting')})", "{{receiver}}"),),
+            (Query(total(of("sansheng_pager_waiting"), "receiver"), "{{receiver}}"),),
             decimals=0,
         ),
         Panel(
@@ -647,7 +652,7 @@ _PAGER = Row(
             ),
             "short",
             (
-                Query(f"max by (topic) ({of('sansheng_pager_lag_messages')})", "{{topic}}"),
+                Query(total(of("sansheng_pager_lag_messages"), "topic"), "{{topic}}"),
                 Query(
                     increase("sansheng_pager_unreadable_total", "topic", over="$__interval"),
                     Text("读不了 {{topic}}", "Unreadable {{topic}}"),
@@ -665,7 +670,7 @@ def board(*, english: bool) -> Board:
         uid="sansheng-engine",
         title=Text("三声 · 引擎", "Sansheng · Engine"),
         says=Text(
-            "给系统管理员:延迟、积压、读不了的消息、进程、归档、呼叫。",
+            "给系统管理员:延迟、积压、读不了的消息、进程、归档、值班通知。",
             "For operators: latency, lag, what could not be read, processes, archive, pages.",
         ),
         rows=(_NOW, _LATENCY, _FLOW, _WORKERS, _WALL, _ARCHIVE, _PAGER),

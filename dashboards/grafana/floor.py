@@ -1,8 +1,8 @@
 """The floor, for managers: is the hotline answered in time, how long does everything take, and what goes wrong.
 
 Figures that managers are held to are the manuals': three rings are 10 s (002-19 第六十条), a hold is looked after from
-90 s and 120 s on (002-16 3.2.9), a transfer from 60 s. The share to be reached, 80 %, and what share may give up, 5 %,
-stand in no manual: they are the trade's usual ones.
+90 s and 120 s on (002-16 3.2.9), a transfer from 60 s. The share to be reached, 80 % unless the hotline
+sets another, and what share may give up, 5 %, stand in no manual: they are the trade's usual ones.
 """
 
 from __future__ import annotations
@@ -26,8 +26,12 @@ from dashboards.grafana.panels import (
     total,
 )
 
-#: Calls to be answered within three rings, of all whose wait has ended.
+#: Calls to be answered within three rings, of all whose wait has ended: as dashboards/prometheus/settings.rules.yml has
+#: it before a hotline sets its own, and what colours go by, for Grafana's limits cannot be asked for.
 TARGET = 0.8
+#: The hotline's own where Prometheus has those rules, so that panel and alert agree. Without labels, whatever a store
+#: of several Prometheus adds to it; of several the strictest.
+_OBJECTIVE = f"scalar(max(sansheng:service_level_objective:ratio) or vector({TARGET}))"
 #: The wall shows the same half hour.
 _LATELY = "30m"
 _QUEUE = "$queue"
@@ -50,7 +54,7 @@ def _share(what: str, *by: str, over: str = _LATELY) -> str:
 
 def _burn(over: str) -> str:
     """How many times faster than allowed calls are answered late."""
-    return f"(1 - {_share('sansheng_calls_in_time_total', over=over)}) / {1 - TARGET:.1f}"
+    return f"(1 - {_share('sansheng_calls_in_time_total', over=over)}) / (1 - {_OBJECTIVE})"
 
 
 def _times(metric: str, **labels: str) -> tuple[Query, ...]:
@@ -85,10 +89,11 @@ _NOW = Row(
             "stat",
             Text("未及时接起:是允许的几倍", "Late answers: times the allowance"),
             Text(
-                "近 30 分钟未在三声内接起的比例,除以目标允许的 20%。1 倍正好用完允许的份额;"
-                "2.5 倍就是一半来电没有及时接起,应当立即加派坐席或分流。",
-                "Share of calls not answered within three rings in the last 30 minutes, divided by the 20 % that "
-                "the target allows. 1 uses the allowance up exactly; at 2.5 every other caller waits: move agents now.",
+                "近 30 分钟未在三声内接起的比例,除以目标允许的比例(目标 80% 时允许 20%;与告警用同一目标)。"
+                "1 倍正好用完允许的份额;目标 80% 时,2.5 倍就是一半来电没有及时接起,应当立即加派坐席或分流。",
+                "Share of calls not answered within three rings in the last 30 minutes, divided by the share that the "
+                "target allows: 20 % at a target of 80 %; the alerts go by the same one. 1 uses the allowance up "
+                "exactly; at 80 %, 2.5 means that every other caller waits: move agents now.",
             ),
             "none",
             (Query(_burn(_LATELY), Text("倍数", "Times")),),

@@ -56,7 +56,7 @@ PAGES = {
     "opened": Text("发出", "Opened"),
     "resolved": Text("已结束", "Resolved"),
     "expired": Text("过期", "Expired"),
-    "too-late": Text("太迟, 未呼叫", "Too late: nobody woken"),
+    "too-late": Text("太迟, 未通知", "Too late: nobody woken"),
 }
 ACTIONS = {
     "claimed": Text("认领", "Claimed"),
@@ -180,21 +180,21 @@ def critical_alerts(*, english: bool) -> Mark:
 
 def prometheus_alerts() -> Mark:
     """Where Prometheus itself raised an alarm; the runbook has a heading for each name."""
-    firing = f"max by (alertname, severity) ({of('ALERTS', alertstate='firing')})"
-    return Mark(Text("Prometheus 告警", "Prometheus alerts"), firing, "{{alertname}}", "severity", "orange")
+    firing = f"max by (site, alertname, severity) ({of('ALERTS', alertstate='firing')})"
+    return Mark(Text("Prometheus 告警", "Prometheus alerts"), firing, "{{alertname}}", "site,severity", "orange")
 
 
 def deployments() -> Mark:
     """Where a version came that did not run a minute before."""
-    running = f"max by (process, version) ({of('sansheng_build_info')})"
-    before = f"max by (process, version) ({of('sansheng_build_info')} offset 1m)"
+    running = f"max by (site, process, version) ({of('sansheng_build_info')})"
+    before = f"max by (site, process, version) ({of('sansheng_build_info')} offset 1m)"
     return Mark(
-        Text("版本上线", "Deployments"), f"{running} unless {before}", "{{process}} {{version}}", "process", "blue"
+        Text("版本上线", "Deployments"), f"{running} unless {before}", "{{process}} {{version}}", "site,process", "blue"
     )
 
 
 def rulebooks() -> Mark:
     """Where calls began to be judged by another rulebook."""
-    running = f"max by (version) ({of('sansheng_rulebook_info')})"
-    before = f"max by (version) ({of('sansheng_rulebook_info')} offset 1m)"
-    return Mark(Text("规则更换", "Rulebooks"), f"{running} unless {before}", "{{version}}", "version", "purple")
+    running = f"max by (site, version) ({of('sansheng_rulebook_info')})"
+    before = f"max by (site, version) ({of('sansheng_rulebook_info')} offset 1m)"
+    return Mark(Text("规则更换", "Rulebooks"), f"{running} unless {before}", "{{version}}", "site", "purple")

@@ -157,6 +157,11 @@ def total(expr: str, *by: str) -> str:
     return f"sum by ({', '.join(by)}) ({expr})" if by else f"sum({expr})"
 
 
+def once(metric: str, *by: str, **labels: str) -> str:
+    """Of a gauge that several instances of a site tell alike: once a site, and summed over the sites."""
+    return total(f"max by ({', '.join(('site', *by))}) ({of(metric, **labels)})", *by)
+
+
 def most(count: int, expr: str) -> str:
     """Only the series with most; every value of every label stands at zero from the start."""
     return f"topk({count}, {expr})"
@@ -168,8 +173,8 @@ def quantile(share: float, metric: str, *by: str, **labels: str) -> str:
 
 
 def age(metric: str, *by: str, worst: Literal["min", "max"] = "min", **labels: str) -> str:
-    """Seconds since a timestamp; of several instances the one that is furthest behind. 0 is no time, but not yet."""
-    return f"time() - {worst} by ({', '.join(by)}) ({of(metric, **labels)} > 0)"
+    """Seconds since a timestamp, by site; of several instances the furthest behind. 0 is no time, but not yet."""
+    return f"time() - {worst} by ({', '.join(('site', *by))}) ({of(metric, **labels)} > 0)"
 
 
 # from data to Grafana

@@ -1,7 +1,7 @@
 """Quality, for those who keep the rules: which fire, which are wrong, which clauses are broken, what was not judged.
 
-The findings are the wall's of the last seven days (``sansheng_rule_alerts``). Every wall exports the same ones, so they
-are never summed over instances.
+The findings are the wall's of the last seven days (``sansheng_rule_alerts``). Every wall of a site exports the same
+ones: they are taken once a site, and summed over the sites.
 """
 
 from __future__ import annotations
@@ -25,7 +25,12 @@ _RULE = Column(
 def _found(finding: str = "", *by: str) -> str:
     """Alerts of the last seven days by what people made of them, whichever wall tells."""
     labels = {"finding": finding} if finding else {}
-    return total(f"max by (rule, severity, finding) ({of('sansheng_rule_alerts', **labels)})", *by)
+    return total(f"max by (site, rule, severity, finding) ({of('sansheng_rule_alerts', **labels)})", *by)
+
+
+def _snoozed(*by: str) -> str:
+    """Each wall of a site counts the same alerts for itself."""
+    return total(f"max by (site, rule) (increase({of('sansheng_wall_snoozed_total')}[$__range]))", *by)
 
 
 def _precision(*by: str) -> str:
@@ -98,7 +103,7 @@ _SUM = Row(
             "short",
             (
                 Query(
-                    f"sum(max by (rule) (increase({of('sansheng_wall_snoozed_total')}[$__range])))",
+                    _snoozed(),
                     Text("静音", "Snoozed"),
                 ),
             ),
@@ -311,7 +316,7 @@ _LEFT_OUT = Row(
             "short",
             (
                 Query(
-                    f"max by (rule) (increase({of('sansheng_wall_snoozed_total')}[$__range]))",
+                    _snoozed("rule"),
                     "{{rule}}",
                     "times",
                 ),

@@ -169,10 +169,13 @@ class Course:
                 self._transfers.append((event.at, event.to))
 
     def mark(self, change: AlertChange) -> None:
-        """Mark what an alert rests on. Only for alerts that whoever looks may see."""
+        """Mark what an alert rests on. Only for alerts that whoever looks may see.
+
+        A change of an alert about several calls quotes the newest of them, and those words are in no other call.
+        """
         before = self._severities.get(change.id, change.severity)
         self._severities[change.id] = max(before, change.severity, key=SEVERITIES.index)
-        for words in change.evidence:
+        for words in change.evidence if not change.calls or change.calls[-1] == self.id else ():
             key = (change.id, words.role, words.start, words.match)
             self._proofs.setdefault(key, _Proof(change.id, change.rule, words))
         for proof in self._proofs.values():

@@ -108,6 +108,7 @@ class House:
         self._awaited: dict[str, asyncio.Event] = {}
         self._unseen = 0
         self._figures_at = 0.0
+        self.metrics.set("sansheng_wall_last_message_timestamp_seconds", clock())  # silence counts from the start
 
     # the sink of the source
 

@@ -171,11 +171,13 @@ class Reading:
         if gone & {alert, card.call}:
             return "forgotten"
         earlier = [each for each in earlier if not gone & {each.id, each.call}]
+        known = wall.known(alert)
+        goes_on = known is not None and bool(known.newest.calls)  # calls that come later change it, too
         recorded, changes = await asyncio.gather(
-            self._recorded(card.call, card.opened_at), self._changes(card.call, card.opened_at)
+            self._recorded(card.call, card.opened_at), self._changes(card.call, card.opened_at, to_now=goes_on)
         )
         own = [change for change in changes if change.id == alert]
-        if not any(change.state == "opened" for change in own):  # it is about several calls, or its call is long over
+        if not any(change.state == "opened" for change in own):  # its call is long over
             own = list(await self._records.alert(alert))
         if not own or await self._forgotten(*(name for each in own for name in each.calls)):
             return await self._back.alert(scope, alert, show_trial=wall.show_trial) if self._back else "unknown"
@@ -286,12 +288,14 @@ class Reading:
                 return recorded
         return ()
 
-    async def _changes(self, call: str, at: float | None) -> Sequence[AlertChange]:
-        """Every change of the call's alerts; they are marks beside words, so what cannot be read now is left out."""
+    async def _changes(self, call: str, at: float | None, *, to_now: bool = False) -> Sequence[AlertChange]:
+        """Every change of the call's alerts, with those long after it ``to_now``; they are marks beside words, so what
+        cannot be read now is left out.
+        """
         span = self._house.wall.when(call)
         since, until = span or ((at or self._clock()) - SILENT_S, None)
         try:
-            return await self._records.alerts(call, since, until)
+            return await self._records.alerts(call, since, None if to_now else until)
         except UnavailableError:
             return ()
 

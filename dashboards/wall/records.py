@@ -31,5 +31,5 @@ class Records(Protocol):
     async def alert(self, alert_id: str) -> tuple[AlertChange, ...]:
         """Every change of an alert of the last seven days, oldest first; empty: unknown. Raises UnavailableError.
 
-        Takes longer than ``alerts``; for an alert about several calls, whose changes are logged under each of them.
+        Takes longer than ``alerts``; for an alert whose call was so long ago that nobody knows when it was.
         """

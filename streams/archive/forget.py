@@ -20,7 +20,7 @@ from uuid import uuid4
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, LargeBinary, func, insert, literal, select, update
 
 from streams.archive import forget_days, past, quoted
 from streams.archive import reads as audit
@@ -169,7 +169,7 @@ def _found(connection: Connection, asked: Sequence[str], theirs: Sequence[str], 
         found += [Call(row.no, row.id, row.day, _span(row.began_at, row.heard_at)) for row in rows]
         own += connection.scalars(select(alerts.c.id).where(alerts.c.call.in_(part)))
     gone, shared = dict.fromkeys(asked, quoted.EVER), list[str]()
-    told = select(alerts.c.id, alerts.c.changes).where(alerts.c.call.startswith(SUBJECT, autoescape=True))
+    told = select(alerts.c.id, alerts.c.changes).where(_names_several(connection))
     for row in connection.execute(told) if gone else ():
         try:
             changes = past.changes_in(row.changes)
@@ -184,6 +184,14 @@ def _found(connection: Connection, asked: Sequence[str], theirs: Sequence[str], 
         shared=tuple(each for each in shared if each not in set(about)),
         ids=frozenset((*asked, *about, *keys)),
     )
+
+
+def _names_several(connection: Connection) -> ColumnElement[bool]:
+    """Of alerts: they are about several calls, as the text of their changes says; no column does."""
+    listed = literal(b'"calls":["', LargeBinary)
+    if connection.dialect.name == "sqlite":
+        return func.instr(alerts.c.changes, listed) > 0
+    return func.position(listed.op("IN")(alerts.c.changes)) > 0
 
 
 def _span(began_at: float, heard_at: float) -> quoted.Span:

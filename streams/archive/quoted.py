@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from streams.alerts import AlertChange, Wording
-from streams.events import Evidence, is_subject
+from streams.events import Evidence
 
 #: Events that hold words, or say that there were none: a rule must find no ears at all, and not silence.
 SPOKEN = frozenset({"transcript", "phrase.spotted"})
@@ -98,9 +98,6 @@ def taken(changes: Sequence[AlertChange], gone: Mapping[str, float]) -> tuple[Al
     late = [change for change in changes if gone.get(change.id, float("-inf")) < change.at]
     found: list[AlertChange] = []
     for change in late:
-        if is_subject(change.call) and change.calls:
-            left = _without(change, {call: EVER for call in change.calls if call in gone})
-            found += [left] if left else []
-        elif change.call not in gone:
-            found.append(change)
+        left = _without(change, {call: EVER for call in (change.call, *change.calls) if call in gone})
+        found += [left] if left else []
     return tuple(found)

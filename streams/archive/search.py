@@ -72,6 +72,8 @@ Plan = Literal["index", "walk", "slices"]
 FREQUENT = 2000
 #: Calls are gone through in portions of this many, each four times the one before, up to the most.
 _FIRST, _GROWTH, _MOST = 200, 4, 20_000
+#: So many of the newest calls are asked for their own alerts, before all of a rule are looked for.
+_NEWEST = 2000
 #: Calls lie close together where, on average, one of so many numbers is theirs.
 _CLOSE = 16
 #: What may lead nowhere (naming a word's calls, or those that filters leave) gets this part of the time that is left.
@@ -186,16 +188,22 @@ class _Search:
         return sorted(found, reverse=True)
 
     def _walk(self, *, sliced: bool = False) -> Iterator[_Portion]:
-        """Through all that the filters leave."""
+        """Through all that the filters leave.
+
+        The newest few thousand calls are asked for their own alerts first: a frequent rule has a page among them, and
+        all calls of such a rule are many to sort.
+        """
         last, size = self._from, _FIRST
+        portion = self._slice(last, _NEWEST) if _fired(self._query) and not sliced else None
         while True:
-            portion = None if sliced else self._portion(last, size)
+            if portion is None and not sliced:
+                portion = self._portion(last, size)
             if portion is None:
                 sliced, portion = True, self._slice(last, size)
             yield _Portion(self._having(portion.places) if self._terms else portion.places, portion.upto)
             if portion.upto is None:
                 return
-            last, size = portion.upto, min(_MOST, size * _GROWTH)
+            last, size, portion = portion.upto, min(_MOST, size * _GROWTH), None
 
     def _portion(self, last: Place | None, size: int) -> _Portion | None:
         """The next calls that the filters leave; None: it takes long to say which."""

@@ -10,8 +10,12 @@ no clock, no topic and no receiver's protocol; the shell stores every state befo
                      └──────── cleared, resolved, false_alarm, upheld, expired ──▶ over ──reopened──▶ the level anew
 
 An alert that is read late (``too_late_s``) is over from the beginning. A verdict may come before its alert, so a state
-may have no page yet. Who has been told a page is told its end, even where it is only not known whether he was (a kill
-between telling and recording).
+may have no page yet. Who has been told a page is told its end, even where it is only not known whether he was (his
+answer was lost, or a kill came between telling and recording). Who has been told that somebody has it, or that it is
+over, is told of it anew, in a new round, when that is not so any more; to all others nothing is new.
+
+``expires_s`` runs while people can be called: from the first call, not from when the page was held for quiet hours.
+What somebody has does not expire, for it was not missed; it is followed for as long as the wall keeps its alert.
 """
 
 from __future__ import annotations
@@ -25,10 +29,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from streams.alerts import SEVERITIES, AlertChange
-from streams.numbers import mask
-from streams.pager.duty import Plan
+from streams.pager.duty import Plan, shown
 from streams.pager.page import News, Notice, Page
-from streams.verdicts import Judgement, Standing, judge
+from streams.verdicts import WEEK_S, Judgement, Standing, judge
 
 Outcome = Literal["", "resolved", "expired", "too-late"]
 #: What became of what a receiver was to be told.
@@ -36,30 +39,41 @@ Answer = Literal["sent", "refused"]
 
 #: A page that is over is remembered so long, seconds: what comes again finds it over.
 KEPT_S = 86_400.0
+#: A page that somebody has, and that nothing ends, is over so long after he took it, seconds: the wall knows the alert
+#: no longer by then.
+CLAIMED_S = WEEK_S
 #: The longest text of an alert that goes into a page, characters.
 _LONGEST = 200
 
 _OPENINGS: frozenset[News] = frozenset({"opened", "escalated"})
+_STOPS: frozenset[News] = frozenset({"claimed", "resolved"})
 _ENDS = frozenset({"cleared", "resolved", "false_alarm"})
 #: Judgements that change nothing here.
 _IDLE = frozenset({"commented"})
 
 
 class Contact(Struct, frozen=True, omit_defaults=True):
-    """A receiver that was called, at ``level``: what it has taken, and what it will never take.
+    """A receiver that was called, at ``level``: what it has taken in this ``round``, and what it will never take.
 
-    ``perhaps``: whoever called it was killed before it could note the answer, so that it may know of the page.
+    ``perhaps``: what it may have taken, though its answer is not known: lost, or its caller was killed before he could
+    note it. ``round``: the page's, when it was told of it anew; 0: it never had to be.
     """
 
     level: int
     told: frozenset[News] = frozenset()
     refused: frozenset[News] = frozenset()
-    perhaps: bool = False
+    perhaps: frozenset[News] = frozenset()
+    round: int = 0
 
     @property
     def knows(self) -> bool:
         """Whether it has been told of the page."""
         return bool(self.told & _OPENINGS)
+
+    @property
+    def may_know(self) -> bool:
+        """Whether it has been told, or nobody can say that it has not."""
+        return self.knows or bool(self.perhaps)
 
     @property
     def is_done(self) -> bool:
@@ -72,7 +86,8 @@ class PagerState(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``page`` None: only verdicts have come. ``heard_at``: when something was last heard of it; ``opened_at``: when the
     pager heard of the alert; ``routed_at``: when the first one was called, which decides on the route; ``level``: who
-    was called last, 0: nobody; ``since``: when that level's time began; ``over_at``: None while it is not over.
+    was called last, 0: nobody; ``since``: when that level's time began; ``runs_from``: from when the time runs after
+    which it expires; ``round``: how often it has been opened anew; ``over_at``: None while it is not over.
     ``standing`` holds no names. ``epoch``: of the pager's turn at the partition; a record of an earlier turn that comes
     late means nothing.
     """
@@ -87,6 +102,8 @@ class PagerState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     routed_at: float | None = None
     level: int = 0
     since: float = 0.0
+    runs_from: float = 0.0
+    round: int = 0
     over_at: float | None = None
     contacts: Mapping[str, Contact] = {}
     epoch: int = 0
@@ -163,7 +180,7 @@ def page_of(change: AlertChange, site: str, wall_url: str, now: float) -> Page:
         title=change.title[:_LONGEST],
         title_en=(change.en.title if change.en else change.title)[:_LONGEST],
         severity=change.severity,
-        queue=mask((change.queue or "")[:_LONGEST]),
+        queue=shown(change.queue or ""),
         site=site,
         clause=clause[:_LONGEST],
         at=min(change.at, now),
@@ -181,27 +198,29 @@ def on_alert(plan: Plan, before: PagerState | None, page: Page, change: AlertCha
         return Step(before)
     if before is None or before.page is None:
         return _opened(plan, before or PagerState(id=change.id, heard_at=now), page, now, slot)
-    return _raised(plan, before, page, slot, now)
+    return _raised(plan, before, page, now)
 
 
 def _opened(plan: Plan, before: PagerState, page: Page, now: float, slot: Slot) -> Step:
-    is_late = now - page.at > plan.too_late_s
-    state = replace(before, page=replace(page, slot=slot(page)), opened_at=now, since=now, heard_at=now)
-    if is_late:
-        state = replace(state, outcome="too-late")
-    if state.is_over:
-        state = replace(state, over_at=now, outcome=state.outcome or "resolved")
-    return Step(state, (), (Count("sansheng_pager_pages_total", "too-late" if is_late else "opened"),))
+    state = replace(before, page=replace(page, slot=slot(page)), opened_at=now, since=now, runs_from=now, heard_at=now)
+    if now - page.at > plan.too_late_s:
+        return Step(replace(state, outcome="too-late", over_at=now), (), (_count("too-late"),))
+    if state.is_over:  # its verdict came first
+        return Step(replace(state, outcome="resolved", over_at=now), (), (_count("opened"), _count("resolved")))
+    return Step(state, (), (_count("opened"), *([_count("claimed")] if state.is_claimed else [])))
 
 
-def _raised(plan: Plan, before: PagerState, page: Page, slot: Slot, now: float) -> Step:
+def _count(outcome: str) -> Count:
+    return Count("sansheng_pager_pages_total", outcome)
+
+
+def _raised(plan: Plan, before: PagerState, page: Page, now: float) -> Step:
     """Graver than before: only who shows the severity for as long as the page is open is told, and as ``still``."""
     old = before.page
     assert old is not None  # noqa: S101 - the caller has looked
     if before.is_over or SEVERITIES.index(page.severity) <= SEVERITIES.index(old.severity):
         return Step(before)
-    graver = replace(old, severity=page.severity)
-    state = replace(before, page=replace(graver, slot=slot(graver)), heard_at=now)
+    state = replace(before, page=replace(old, severity=page.severity), heard_at=now)
     return Step(state, tuple(stills(plan, state, now)))
 
 
@@ -226,23 +245,38 @@ def _nameless(judgement: Judgement) -> Judgement:
 def on_told(plan: Plan, before: PagerState, receiver: str, notice: Notice, answer: Answer, now: float) -> Step:
     """A receiver has taken the notice, or never will. What happened meanwhile is now for it to hear."""
     contact = before.contacts.get(receiver)
-    if contact is None or notice.news == "still":
-        return Step(before)
+    if contact is None or notice.news == "still" or notice.round != contact.round:
+        return Step(before)  # of an earlier round: it is being told anew
     if answer == "refused":
-        return Step(_with(before, receiver, replace(contact, refused=contact.refused | {notice.news})))
+        refused = replace(contact, refused=contact.refused | {notice.news}, perhaps=contact.perhaps - {notice.news})
+        return Step(_with(before, receiver, refused))
     if notice.news in _OPENINGS:
         contact = _without(contact, "claimed", "resolved")  # taken for what it would never hear of; now it has to
-    state = _with(before, receiver, replace(contact, told=contact.told | {notice.news}))
+        contact = replace(contact, perhaps=contact.perhaps - _OPENINGS)
+    told = replace(contact, told=contact.told | {notice.news}, perhaps=contact.perhaps - {notice.news})
+    state = _with(before, receiver, told)
     puts = tuple(put for put in pending(plan, state, now) if put.receiver == receiver)
     return Step(state, puts if notice.news in _OPENINGS else ())
 
 
-def on_unwanted(before: PagerState, receiver: str, news: News) -> Step:
+def on_perhaps(before: PagerState, receiver: str, notice: Notice) -> PagerState:
+    """The receiver may have taken the notice, and nobody knows."""
+    contact = before.contacts.get(receiver)
+    if contact is None or notice.news == "still" or notice.round != contact.round:
+        return before
+    if notice.news in contact.told | contact.perhaps:
+        return before
+    return _with(before, receiver, replace(contact, perhaps=contact.perhaps | {notice.news}))
+
+
+def on_unwanted(before: PagerState, receiver: str, notice: Notice) -> Step:
     """The turn of an end came, and the receiver does not know of the page: a successor need not wonder about it."""
     contact = before.contacts.get(receiver)
-    if news != "resolved" or contact is None or not before.is_over or contact.is_done or news in contact.refused:
+    if notice.news != "resolved" or contact is None or not before.is_over or notice.round != contact.round:
         return Step(before)
-    return Step(_with(before, receiver, replace(contact, refused=contact.refused | {news})))
+    if contact.may_know or contact.refused & {*_OPENINGS, "resolved"}:
+        return Step(before)
+    return Step(_with(before, receiver, replace(contact, refused=contact.refused | {"resolved"})))
 
 
 def _with(state: PagerState, receiver: str, contact: Contact) -> PagerState:
@@ -257,8 +291,9 @@ def on_time(plan: Plan, before: PagerState, now: float, slot: Slot) -> Step:
     if before.page is None or before.over_at is not None:
         forgotten_at = (before.heard_at if before.over_at is None else before.over_at) + KEPT_S
         return Step(None if now >= forgotten_at else before)
-    if now >= before.opened_at + plan.expires_s:
-        return _turn(plan, before, replace(before, outcome="expired"), now, slot)
+    ends_at = _ends_at(plan, before)
+    if ends_at is not None and now >= ends_at:
+        return _out_of_time(plan, before, now, slot)
     due = _call_at(plan, before, now)
     return _called(plan, before, now) if due is not None and due <= now else Step(before)
 
@@ -269,9 +304,33 @@ def next_due(plan: Plan, state: PagerState, now: float) -> float:
         return state.heard_at + KEPT_S
     if state.over_at is not None:
         return state.over_at + KEPT_S
-    expires_at = state.opened_at + plan.expires_s
-    due = _call_at(plan, state, now)
-    return expires_at if due is None else min(due, expires_at)
+    dues = [due for due in (_ends_at(plan, state), _call_at(plan, state, now)) if due is not None]
+    return min(dues)
+
+
+def _ends_at(plan: Plan, state: PagerState) -> float | None:
+    """When an open page that nothing ends is over; None: not before somebody was called."""
+    if state.is_claimed:
+        return state.runs_from + CLAIMED_S
+    return None if state.routed_at is None else state.runs_from + plan.expires_s
+
+
+def _out_of_time(plan: Plan, before: PagerState, now: float, slot: Slot) -> Step:
+    """Nothing has ended it: it was missed, but for what somebody has, and for what could not be seen yet."""
+    if before.is_claimed:
+        return _turn(plan, before, replace(before, cleared=True), now, slot)  # as if it had: nobody can decide it now
+    wakes_at = _seen_from(plan, before, now)
+    if wakes_at is not None:
+        return Step(replace(before, runs_from=wakes_at))
+    return _turn(plan, before, replace(before, outcome="expired"), now, slot)
+
+
+def _seen_from(plan: Plan, state: PagerState, now: float) -> float | None:
+    """Where nobody has seen the page, and somebody will when his quiet hours end: when that is."""
+    if any(contact.knows for contact in state.contacts.values()):
+        return None
+    left = (name for name, contact in state.contacts.items() if not contact.is_done)
+    return min((until for name in left if (until := plan.quiet_until(name, now)) is not None), default=None)
 
 
 def _levels(plan: Plan, state: PagerState, now: float) -> tuple[tuple[str, ...], ...]:
@@ -286,7 +345,7 @@ def _call_at(plan: Plan, state: PagerState, now: float) -> float | None:
     left = _levels(plan, state, now)[state.level :]
     if not left:
         return None
-    waits_s = 0.0 if not state.level or is_refused(state) else plan.escalate_after_s
+    waits_s = plan.escalate_after_s if state.level and _is_heard(plan, state, now) else 0.0
     due = max(state.since + waits_s, now)
     return due if any(plan.awake(level, due) for level in left) else plan.first_awake_at(left, due)
 
@@ -297,21 +356,28 @@ def is_refused(state: PagerState) -> bool:
     return bool(own) and all(contact.refused & _OPENINGS for contact in own)
 
 
+def _is_heard(plan: Plan, state: PagerState, now: float) -> bool:
+    """Whether somebody of the present level has been told, or can be told now."""
+    own = [(name, contact) for name, contact in state.contacts.items() if contact.level == state.level]
+    if not own:  # all of them had been called at a lower level
+        return True
+    left = [name for name, contact in own if not contact.is_done]
+    has_told = any(contact.knows for _, contact in own)
+    return has_told or any(plan.quiet_until(name, now) is None for name in left)
+
+
 def _called(plan: Plan, before: PagerState, now: float) -> Step:
     """Call the next level in which somebody is awake."""
     levels = _levels(plan, before, now)
     number = next(n for n in range(before.level, len(levels)) if plan.awake(levels[n], now)) + 1
     contacts = {name: Contact(number) for name in plan.awake(levels[number - 1], now) if name not in before.contacts}
-    state = replace(
-        before,
-        level=number,
-        since=now,
-        routed_at=now if before.routed_at is None else before.routed_at,
-        contacts={**before.contacts, **contacts},
-    )
+    state = replace(before, level=number, since=now, contacts={**before.contacts, **contacts})
+    if before.routed_at is None:
+        state = replace(state, routed_at=now, runs_from=now)
     whys = ["quiet"] * (number - 1 - before.level)
     if before.level:
-        whys.append("refused" if is_refused(before) else "unclaimed")
+        is_heard = _is_heard(plan, before, now)
+        whys.append("unclaimed" if is_heard else "refused" if is_refused(before) else "quiet")
     puts = tuple(put for put in pending(plan, state, now) if put.receiver in contacts)
     return Step(state, puts, tuple(Count("sansheng_pager_escalations_total", why) for why in whys))
 
@@ -324,22 +390,32 @@ def _turn(plan: Plan, before: PagerState, after: PagerState, now: float, slot: S
     counts: list[Count] = []
     if after.is_over and before.over_at is None:
         after = replace(after, over_at=now, outcome=after.outcome or "resolved")
-        counts.append(Count("sansheng_pager_pages_total", after.outcome))
+        counts.append(_count(after.outcome))
     elif not after.is_over and before.over_at is not None:
-        again = replace(page, slot=slot(page))
-        after = replace(_unsaid(after, "resolved", "claimed"), page=again, over_at=None, outcome="", since=now)
+        after = replace(_anew(after, now), page=replace(page, slot=slot(page)), over_at=None, outcome="")
     elif after.is_claimed and not before.is_claimed:
-        counts.append(Count("sansheng_pager_pages_total", "claimed"))
+        after = replace(after, runs_from=now)
+        counts.append(_count("claimed"))
     elif before.is_claimed and not after.is_claimed and not after.is_over:
-        after = replace(_unsaid(after, "claimed"), since=now)
+        after = _anew(after, now)
     else:
         return Step(after)
     return Step(after, tuple(pending(plan, after, now)), tuple(counts))
 
 
-def _unsaid(state: PagerState, *news: News) -> PagerState:
-    """It is no longer true, so it has to be told anew when it is true again."""
-    return replace(state, contacts={name: _without(contact, *news) for name, contact in state.contacts.items()})
+def _anew(state: PagerState, now: float) -> PagerState:
+    """Open again: the level's time and the page's begin anew, and who took it for settled is told."""
+    number = state.round + 1
+    contacts = {name: _told_anew(contact, number) for name, contact in state.contacts.items()}
+    return replace(state, contacts=contacts, round=number, since=now, runs_from=now)
+
+
+def _told_anew(contact: Contact, number: int) -> Contact:
+    """What was said of its end has to be said again when it is true again."""
+    if not (contact.told | contact.perhaps) & _STOPS:
+        return _without(contact, *_STOPS)
+    stays: frozenset[News] = frozenset() if "resolved" in contact.told else frozenset({"opened"})  # still shown there
+    return Contact(contact.level, refused=contact.refused - _STOPS, perhaps=stays, round=number)
 
 
 def _without(contact: Contact, *news: News) -> Contact:
@@ -349,48 +425,70 @@ def _without(contact: Contact, *news: News) -> Contact:
 # ------------------------------------------------------------------------------------------- who is to be told
 
 
-def wanted(state: PagerState, receiver: str, news: News) -> bool:
+def wanted(state: PagerState, receiver: str, notice: Notice) -> bool:
     """Whether that receiver is still to be told that; asked right before each try."""
-    contact = state.contacts.get(receiver)
+    contact, news = state.contacts.get(receiver), notice.news
     if contact is None or state.page is None:
+        return False
+    if news == "still":
+        return not state.is_over and contact.knows
+    if notice.round != contact.round:
         return False
     if news in _OPENINGS:
         return state.is_calling and not contact.is_done
-    if news == "still":
-        return not state.is_over and contact.knows
     is_true = state.is_over if news == "resolved" else state.is_claimed
-    return is_true and (contact.knows or contact.perhaps) and news not in contact.told | contact.refused
+    return is_true and contact.may_know and news not in contact.told | contact.refused
 
 
 def pending(plan: Plan, state: PagerState, now: float) -> Iterator[Put]:
     """All that is still to be told, as after a restart; of ends also that which follows on a call under way."""
     for name, contact in state.contacts.items():
-        if name not in plan.receivers:
-            continue  # it is no longer in the settings
-        tells = plan.receivers[name].tells
-        news: News = "opened" if contact.level == 1 or "escalated" not in tells else "escalated"
-        if state.is_calling:
-            wants = news if not contact.is_done else None
-        else:
-            ends: News = "resolved" if state.is_over else "claimed"
-            has_heard = bool(contact.refused & _OPENINGS) or ends in contact.told | contact.refused
-            wants = None if has_heard or ends not in tells else ends
+        called = plan.receivers.get(name)  # None: it is no longer in the settings
+        wants = _owed(state, contact, called.tells) if called else None
         if wants and state.page:
-            yield Put(name, Notice(page=state.page, news=wants, level=contact.level, at=now))
+            over: Literal["", "expired"] = "expired" if (wants, state.outcome) == ("resolved", "expired") else ""
+            notice = Notice(page=state.page, news=wants, level=contact.level, at=now, round=contact.round, over=over)
+            yield Put(name, notice)
+
+
+def _owed(state: PagerState, contact: Contact, tells: frozenset[str]) -> News | None:
+    """What it has to hear next, so that it knows how the page stands."""
+    if state.is_calling:
+        is_first = contact.level == 1 or contact.round or "escalated" not in tells
+        return None if contact.is_done else "opened" if is_first else "escalated"
+    stop: News = "resolved" if state.is_over else "claimed"
+    never_knew = bool(contact.refused & _OPENINGS) and not contact.may_know
+    return None if never_knew or stop in contact.told | contact.refused or stop not in tells else stop
+
+
+def holds_slot(plan: Plan, state: PagerState) -> bool:
+    """Whether its slot is taken: it is open, or somebody is still to hear of its end, which would end another page."""
+    return state.page is not None and (not state.is_over or any(pending(plan, state, 0.0)))
 
 
 def stills(plan: Plan, state: PagerState, now: float) -> Iterator[Put]:
     """That the page is still open, for those who forget it otherwise."""
     for name, contact in state.contacts.items():
         called = plan.receivers.get(name)
-        if state.page and called and called.repeats_s and "still" in called.tells and wanted(state, name, "still"):
-            yield Put(name, Notice(page=state.page, news="still", level=contact.level, at=now))
+        if not state.page or not called or not called.repeats_s or "still" not in called.tells:
+            continue
+        still = Notice(page=state.page, news="still", level=contact.level, at=now, round=contact.round)
+        if wanted(state, name, still):
+            yield Put(name, still)
 
 
 def restored(state: PagerState, epoch: int) -> PagerState:
     """As a successor finds it: what was not recorded as told may have been told all the same."""
-    unsure = {name: c if c.is_done else replace(c, perhaps=True) for name, c in state.contacts.items()}
-    return replace(state, contacts=unsure, epoch=epoch)
+    contacts = {name: _unsure(state, contact) for name, contact in state.contacts.items()}
+    return replace(state, contacts=contacts, epoch=epoch)
+
+
+def _unsure(state: PagerState, contact: Contact) -> Contact:
+    stop: News | None = "resolved" if state.is_over else "claimed" if state.is_claimed else None
+    maybe: set[News] = set() if contact.is_done else {"opened"}
+    if stop and (contact.may_know or maybe) and stop not in contact.refused:
+        maybe.add(stop)
+    return replace(contact, perhaps=contact.perhaps | (maybe - contact.told))
 
 
 def of_epoch(state: PagerState, epoch: int) -> PagerState:

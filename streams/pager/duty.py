@@ -13,8 +13,16 @@ from typing import Any
 from msgspec import Struct
 
 from streams.hours import Hours, ends_at, lies_in
+from streams.numbers import mask
 
+#: The longest name of a queue that goes into a page, characters.
+_LONGEST = 200
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def shown(queue: str) -> str:
+    """A queue as pages name it: where it is called by a number, only in part."""
+    return mask(queue[:_LONGEST])
 
 
 class Called(Struct, frozen=True):
@@ -35,8 +43,11 @@ class Route(Struct, frozen=True):
     hours: Hours | None = None
 
     def fits(self, queue: str, local: datetime) -> bool:
-        """Whether it is for a page of ``queue`` ("": none) when a clock shows ``local``."""
-        return (not self.queues or queue in self.queues) and self._is_on(local)
+        """Whether it is for a page of ``queue`` ("": none) when a clock shows ``local``.
+
+        Queues are known as pages name them, for nothing else of them is kept.
+        """
+        return (not self.queues or shown(queue) in map(shown, self.queues)) and self._is_on(local)
 
     def _is_on(self, local: datetime) -> bool:
         if self.hours and not lies_in(self.hours, local):
@@ -68,8 +79,16 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     def is_quiet(self, name: str, at: float) -> bool:
         """Whether that receiver has quiet hours."""
-        quiet = self.receivers[name].quiet
+        called = self.receivers.get(name)
+        quiet = called.quiet if called else None
         return quiet is not None and lies_in(quiet, datetime.fromtimestamp(at, self.zone))
+
+    def quiet_until(self, name: str, at: float) -> float | None:
+        """When its quiet hours end, Unix seconds; None: it has none now."""
+        called = self.receivers.get(name)
+        if not called or not called.quiet or not self.is_quiet(name, at):
+            return None
+        return ends_at(called.quiet, at, self.zone)
 
     def awake(self, level: tuple[str, ...], at: float) -> tuple[str, ...]:
         """Those of a level who can be called."""

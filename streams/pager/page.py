@@ -21,9 +21,9 @@ class Page(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One page, for ever under one id: the alert's. ``at``: when the alert became what pages, Unix seconds.
 
     ``clause``: where the rule is written, as people cite it; ``queue`` "": a direct call; ``slot``: a number
-    that no other open page of the same rule, queue and severity has, from 1, and as low as can be: it tells open pages
+    that no other open page of the same rule and queue has, from 1, and as low as can be: it tells open pages
     apart where ids may not stand (labels of Alertmanager). Each partition has numbers of its own, so that two pagers
-    never give the same one.
+    never give the same one; and a number is free again only when everybody has been told of the end.
     """
 
     id: str
@@ -42,6 +42,8 @@ class Page(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One message to one receiver. ``level``: from 1; ``at``: when it was decided, Unix seconds.
 
+    ``round``: how often the page has been opened anew, released by who had it or reopened; 0 for most. ``over``: with
+    ``resolved``, why nobody follows it any more where it is not simply over: ``expired``, nobody ever took it.
     ``id`` is the page's and the news': told twice, a receiver that can tell does nothing the second time.
     """
 
@@ -49,8 +51,11 @@ class Notice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     news: News
     level: int = 1
     at: float
+    round: int = 0
+    over: Literal["", "expired"] = ""
 
     @property
     def id(self) -> str:
-        """The same for the same news of the same page."""
-        return f"{self.page.id}.{self.news}.{self.level}"
+        """The same for the same news of the same page, and another one when it is opened anew."""
+        anew = f".{self.round}" if self.round else ""
+        return f"{self.page.id}.{self.news}.{self.level}{anew}"

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -32,7 +32,7 @@ from streams.pager.line import Line
 from streams.pager.page import Notice
 from streams.pager.planning import NO_RECEIVER, plan_of, wall_url
 from streams.pager.reading import UnreadableError, alert_of, judgement_of
-from streams.pager.receiver import Receiver
+from streams.pager.receiver import Receiver, RefusedError
 from streams.pager.receivers import receivers as receivers_of
 from streams.settings import Settings
 from streams.shell import topics
@@ -56,12 +56,33 @@ REPEATS = 3
 PROBE_EVERY_S, PROBE_TIMEOUT_S = 2.0, 4.0
 #: Messages that wait in the broker while none arrive for this long, seconds: the fetcher is stuck.
 STUCK_AFTER_S = 15.0
+#: Between two looks for messages is less than this, seconds, or the machine slept, or its clock was put forward.
+GAP_S = 3.0
 #: Records that are not acknowledged for this long, seconds, are said to be.
 PATIENCE_S = 5.0
 BACK_OFF_S = (0.5, 1.0, 2.0, 5.0)
 _BATCH, _WAIT_S = 500, 0.2
 
 Batch = dict[TopicPartition, list[ConsumerRecord[bytes | None, bytes | None]]]
+
+
+class _Watched:
+    """A receiver of which it is known when it is not being told something any more, however that ended."""
+
+    def __init__(self, receiver: Receiver, landed: Callable[[Notice], None]) -> None:
+        """``landed``: called where it took nothing; what it took or refused has to be recorded first."""
+        self.name, self.tells, self.repeats_s = receiver.name, receiver.tells, receiver.repeats_s
+        self.close, self._tell, self._landed = receiver.close, receiver.tell, landed
+
+    async def tell(self, notice: Notice) -> None:
+        """As the receiver does."""
+        try:
+            await self._tell(notice)
+        except RefusedError:
+            raise
+        except BaseException:
+            self._landed(notice)
+            raise
 
 
 class Pager(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's classes have no types
@@ -73,7 +94,13 @@ class Pager(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's class
         plan = plan_of(settings, receivers.values())
         self._desk = Desk(plan, settings.site, wall_url(settings), settings.partitions)
         self._lines = {
-            name: Line(receiver, metrics, partial(self._told, name), partial(self._wanted, name))
+            name: Line(
+                _Watched(receiver, partial(self._desk.landed, name)),
+                metrics,
+                partial(self._told, name),
+                partial(self._wanted, name),
+                perhaps=partial(self._perhaps, name),
+            )
             for name, receiver in receivers.items()
         }
         self._topics = {settings.topic(name): name for name in ("alerts", "verdicts")}
@@ -84,7 +111,7 @@ class Pager(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's class
         self._rebalances, self._turn = 0, asyncio.Lock()
         self._next: dict[TopicPartition, int] = {}
         self._backlog: dict[TopicPartition, int] = {}
-        self._flying: set[tuple[str, str]] = set()
+        self._looked_at = time.time()
         self._is_landing = False
         self._show_pages()
 
@@ -126,18 +153,16 @@ class Pager(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's class
 
     def _wanted(self, name: str, notice: Notice) -> bool:
         """Asked right before a receiver is told."""
-        flight = (name, notice.id)
-        self._flying.discard(flight)
-        if self._is_landing or not self._desk.wanted(name, notice, time.time()):
-            return False
-        self._flying.add(flight)
-        return True
+        return not self._is_landing and self._desk.wanted(name, notice, time.time())
+
+    def _perhaps(self, name: str, notice: Notice) -> None:
+        """Its answer was lost; that is recorded with the next turn."""
+        self._desk.perhaps(name, notice, time.time())
 
     async def _told(self, name: str, notice: Notice, answer: Answer) -> None:
         """Record it at once; the broker's answer is not waited for, or its troubles would be the receiver's."""
         self._desk.told(name, notice, answer, time.time())
         work = self._desk.drain()
-        self._flying.discard((name, notice.id))
         for record in work.records:
             await self._records.put(self._message(record))
         self._hand_over(work)
@@ -148,8 +173,12 @@ class Pager(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's class
         with suppress(TimeoutError):
             async with asyncio.timeout(LANDING_S):
                 # asked again and again: a line that comes into trouble tells nobody, and is no longer waited for
-                while any(not self._lines[name].trouble for name, _ in self._flying):  # noqa: ASYNC110
+                while any(not self._lines[name].trouble for name in self._desk.flying):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
+                work = self._desk.drain()._replace(puts=())  # an answer that was lost; the rest a successor tells
+                for record in work.records:
+                    await self._records.put(self._message(record))
+                self._hand_over(work)
                 await self._records.flush()
 
     # --------------------------------------------------------------------------------------- following
@@ -261,6 +290,7 @@ class Pager(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's class
         self._backlog |= {tp: ends[tp] for tp, offset in places.items() if offset < ends[tp]}
         for number, pages in found.items():
             self._desk.take_over(number, pages.values(), time.time())
+        await self._do(self._desk.drain(), [])  # whoever had them and does not know yet is an earlier turn from now on
         self._why_not = ""
 
     async def _places(self, numbers: Iterable[int]) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
@@ -285,6 +315,9 @@ class Pager(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's class
     async def _handle(self, batch: Batch) -> None:
         """Fold what has come and what is due, and do what follows."""
         now, letters = time.time(), []
+        if now - self._looked_at > GAP_S:
+            await self._catch_up()
+        self._looked_at = now
         own = {tp: found for tp, found in batch.items() if tp.partition in self._desk.partitions}
         for tp, found in own.items():
             for record in found:
@@ -298,6 +331,18 @@ class Pager(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's class
         await self._do(self._desk.drain(), letters)
         if own:
             await self._commit({tp: self._next[tp] for tp in own})
+
+    async def _catch_up(self) -> None:
+        """Much may have been said in the time that passed unseen: read it before anybody is called."""
+        own = [tp for tp in self._next if tp.partition in self._desk.partitions]
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                ends: dict[TopicPartition, int] = await self._consumer.end_offsets(own) if own else {}
+        except TimeoutError:
+            raise LostError(f"no answer from the broker within {PROBE_TIMEOUT_S:g} s") from None
+        self._backlog |= {tp: end for tp, end in ends.items() if self._next[tp] < end}
+        for tp in self._backlog:
+            self._desk.pause(tp.partition)
 
     def _take(self, record: ConsumerRecord[bytes | None, bytes | None], now: float) -> None:
         if self._topics[record.topic] == "alerts":
@@ -315,11 +360,10 @@ class Pager(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's class
     def _letter(
         self, record: ConsumerRecord[bytes | None, bytes | None], error: UnreadableError, now: float
     ) -> Message:
+        """Where it stands and what is wrong, without what was in it: names and words are kept for alerts' time only."""
         topic = self._topics[record.topic]
         self._metrics.count("sansheng_pager_unreadable_total", topic)
-        letter = DeadLetter(
-            record.value or b"", topic, str(error), now, error.field, "", record.partition, record.offset
-        )
+        letter = DeadLetter(b"", topic, str(error), now, error.field, "", record.partition, record.offset)
         log.warning("unreadable: %s", letter)
         return Message(self._settings.topic("dead-letters"), topic.encode(), letter.value, tuple(letter.headers()))
 
@@ -365,8 +409,8 @@ class Pager(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's class
             self._metrics.set("sansheng_pager_last_commit_timestamp_seconds", time.time())
 
     def _message(self, record: Record) -> Message:
-        value = render(record.state) if record.state else None
-        return Message(self._settings.topic("pages"), record.id.encode(), value, (), record.partition)
+        value, told = (render(record.state), ()) if record.state else (None, records.headers(record.epoch))
+        return Message(self._settings.topic("pages"), record.id.encode(), value, told, record.partition)
 
     def _show_pages(self) -> None:
         figures = self._desk.figures()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -17,10 +17,12 @@ import typer
 
 from streams.alerts import SIGNS, duration_en, duration_zh
 from streams.pager.deciding import Contact, PagerState
-from streams.pager.duty import Plan
+from streams.pager.duty import Plan, shown
 from streams.pager.page import Notice, Page
+from streams.pager.reach import Reach, reach_of
 from streams.pager.receiver import Receiver, RefusedError, RetryError
 from streams.settings import Settings, read_settings
+from streams.settings_faults import ordinal
 from streams.terminal import print_table, say
 
 #: Runs work with logs until a signal; what an operator can mend is said in words, exit 1.
@@ -33,15 +35,16 @@ Kafka = Annotated[str | None, typer.Option(help="host:port of a broker to use, n
 
 _COLUMNS = {
     False: (
+        "序号",
         "规则",
         "级别",
         "队列",
         "开始时间",
-        "呼叫到",
+        "通知到",
         "认领",
-        "已通知",
+        "通知对象",
     ),
-    True: ("rule", "severity", "queue", "since", "level", "claimed", "told"),
+    True: ("no.", "rule", "severity", "queue", "since", "level", "claimed", "told"),
 }
 _SEVERITY = {
     False: {"critical": "严重", "warning": "警告", "notice": "提示"},
@@ -106,7 +109,7 @@ def _test_page(settings: Settings, now: float) -> Page:
     return Page(
         id=f"test-{int(now)}",
         rule="test",
-        title="测试呼叫\uff08无需处理\uff09",
+        title="测试通知\uff08无需处理\uff09",
         title_en="Test page (nothing to do)",
         severity="critical",
         queue="",
@@ -122,7 +125,7 @@ def _test_page(settings: Settings, now: float) -> Page:
 
 @app.command("status")
 def status_command(kafka: Kafka = None, english: English = False) -> None:
-    """Print the pages that are open, who was told, and whether somebody has them."""
+    """Print the pages that are open, who was told, and whether somebody has them; and the address of each."""
     from aiokafka.errors import KafkaError  # noqa: PLC0415 - the Kafka client takes a while to import
 
     from streams.pager import records  # noqa: PLC0415 - as above
@@ -142,7 +145,10 @@ def status_command(kafka: Kafka = None, english: English = False) -> None:
     states.sort(key=lambda state: state.opened_at)
     zone = ZoneInfo(settings.wall.timezone)
     title = (f"未结束的值班通知\uff1a{len(states)} 个", f"{len(states)} open pages")[english]
-    print_table(_COLUMNS[english], (_row(state, zone, english=english) for state in states), title)
+    rows = ((str(number), *_row(state, zone, english=english)) for number, state in enumerate(states, 1))
+    print_table(_COLUMNS[english], rows, title)
+    for number, state in enumerate(states, 1):
+        typer.echo(f"{number:>3}  {state.page.link if state.page else ''}")  # in a cell it would be folded
 
 
 def _row(state: PagerState, zone: ZoneInfo, *, english: bool) -> tuple[str, ...]:
@@ -189,12 +195,15 @@ def check_command(english: English = False) -> None:
         say(NO_RECEIVER, style="red")
         raise typer.Exit(1)
     plan = plan_of(settings, receivers(settings).values())
+    queues = dict(_queues(settings, english=english))
     now = time.time()
-    rows = [(name, _called(plan, queue, now, english=english)) for queue, name in _queues(settings, english=english)]
-    title = ("现在出现告警时呼叫谁", "who would be called now")[english]
+    rows = [(name, _called(plan, queue, now, english=english)) for queue, name in queues.items()]
+    title = ("当前通知对象", "who would be called now")[english]
     print_table((("队列", "queue")[english], ("各级", "levels")[english]), rows, title)
     for line in _remarks(settings, plan, now, wall_url(settings), english=english):
         say(line)
+    for line in _idle(reach_of(plan, queues), plan, english=english):
+        say(line, style="yellow")
 
 
 def _queues(settings: Settings, *, english: bool) -> Iterator[tuple[str, str]]:
@@ -218,6 +227,36 @@ def _called(plan: Plan, queue: str, now: float, *, english: bool) -> str:
     return " → ".join(levels)
 
 
+def _idle(reach: Reach, plan: Plan, *, english: bool) -> Iterator[str]:
+    """What is written in the settings and has no effect, or less than its writer may think."""
+    for number in reach.idle:
+        levels = " → ".join(", ".join(level) for level in plan.routes[number].levels)
+        yield (
+            f"pager.routes 第 {number + 1} 条\uff08{levels}\uff09永远不会生效\uff1a"
+            "排在前面的路由已包含其全部队列和时段\uff1b请前移或删除",
+            f"pager.routes, {ordinal(number)} ({levels}): never in effect, for those before it have all its queues "
+            "and hours; put it before them, or take it out",
+        )[english]
+    for name in reach.never:
+        yield (
+            f"{name} 永远不会收到通知\uff1a没有任何生效的路由包含它\uff1b请写入某条路由的 levels\uff0c或删除该接收端",
+            f"{name} is never called: no route in effect has it; put it into the levels of one, or take it out",
+        )[english]
+    for name in reach.last:
+        yield (
+            f"{name} 不在任何生效的路由中\uff1a只有没有路由匹配时才会通知它\uff08此时通知全部接收端\uff09",
+            f"{name} is in no route in effect: called only where no route fits, as everybody is then",
+        )[english]
+
+
+def _alike(queues: Iterable[str]) -> Iterator[list[str]]:
+    """Queues that pages cannot tell apart."""
+    found: dict[str, list[str]] = {}
+    for queue in queues:
+        found.setdefault(shown(queue), []).append(queue)
+    return (names for names in found.values() if len(names) > 1)
+
+
 def _remarks(settings: Settings, plan: Plan, now: float, link: str, *, english: bool) -> Iterator[str]:
     waits = (duration_zh, duration_en)[english](plan.escalate_after_s)
     clock = f"{datetime.fromtimestamp(now, plan.zone):%H:%M} {settings.wall.timezone}"
@@ -225,8 +264,14 @@ def _remarks(settings: Settings, plan: Plan, now: float, link: str, *, english: 
         yield f"it is {clock}; the next level (→) is called when nobody has claimed after {waits}"
         yield f"pages link to {link}/alerts/…"
     else:
-        yield f"现在是 {clock}\uff1b{waits}无人认领时呼叫下一级\uff08→\uff09"
+        yield f"现在是 {clock}\uff1b{waits}无人认领时通知下一级\uff08→\uff09"
         yield f"通知中的链接指向 {link}/alerts/…"
+    for names in _alike(name for name, _ in _queues(settings, english=english)):
+        listed = ", ".join(names)
+        yield (
+            f"{listed}\uff1a隐去部分数字后名称相同\uff0c按同一队列匹配路由\uff0c以先写的路由为准",
+            f"{listed}: the same where numbers are shown in part, so the first route for either counts for both",
+        )[english]
     if not settings.pager.wall_url:
         yield (
             "pager.wall_url 未设置\uff1a该地址在手机上可能打不开",

@@ -8,10 +8,13 @@ from streams.pager.page import Notice
 
 
 class RetryError(Exception):
-    """Not taken now; the text says why and holds no secret. ``after_s``: what the receiver asked for, if it did."""
+    """Not taken now; the text says why and holds no secret. ``after_s``: what the receiver asked for, if it did.
 
-    def __init__(self, why: str, after_s: float | None = None) -> None:
-        self.after_s = after_s
+    ``maybe``: it may have been taken all the same, as where the answer never came.
+    """
+
+    def __init__(self, why: str, after_s: float | None = None, maybe: bool = False) -> None:
+        self.after_s, self.maybe = after_s, maybe
         super().__init__(why)
 
 

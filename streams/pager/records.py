@@ -1,14 +1,14 @@
 """The records of pages on the topic ``pages``: reading all of some partitions to their present end.
 
 A record is known by the epoch of the turn that wrote it: one that a pager of an earlier turn still writes, because it
-has not noticed yet that its partitions are another's, is passed over.
+has not noticed yet that its partitions are another's, is passed over. A tombstone has its epoch in a header.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -22,8 +22,55 @@ log = logging.getLogger("sansheng.pager")
 
 #: All records are read within this time, seconds, or the broker is taken for gone.
 READ_S = 60.0
+_EPOCH = "epoch"
 
 Pages = dict[str, PagerState]
+Headers = Sequence[tuple[str, bytes]]
+
+
+def headers(epoch: int) -> tuple[tuple[str, bytes], ...]:
+    """Of a tombstone."""
+    return ((_EPOCH, str(epoch).encode()),)
+
+
+class Notes:
+    """The records of one partition, folded in the order in which they were written."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self.pages: Pages = {}
+        self._forgotten: dict[str, int] = {}
+
+    def note(self, name: str, value: bytes | None, told: Headers = ()) -> bool:
+        """Fold one record in; ``told``: its headers. False: it cannot be read, and is passed over."""
+        if value is None:
+            self._forget(name, _epoch_of(told))
+            return True
+        try:
+            state = deciding.parse(value)
+        except msgspec.MsgspecError:
+            log.error("a record of a page cannot be read and is passed over (a pager of a later version?)")
+            return False
+        if name == state.id and state.epoch >= self._epoch(name):
+            self.pages[name] = state
+        return True
+
+    def _forget(self, name: str, epoch: int | None) -> None:
+        if epoch is None:  # somebody else's hand: believed
+            self.pages.pop(name, None)
+        elif epoch >= self._epoch(name):
+            self.pages.pop(name, None)
+            self._forgotten[name] = epoch
+
+    def _epoch(self, name: str) -> int:
+        """Of the newest turn that has said something of that page."""
+        held = self.pages[name].epoch if name in self.pages else 0
+        return max(held, self._forgotten.get(name, 0))
+
+
+def _epoch_of(told: Headers) -> int | None:
+    value = dict(told).get(_EPOCH, b"")
+    return int(value) if value.isdigit() else None
 
 
 async def read(
@@ -32,9 +79,9 @@ async def read(
     """The newest record of each page. Raises LostError, KafkaError, OSError, TimeoutError."""
     topic = settings.topic("pages")
     own = [TopicPartition(topic, number) for number in partitions]
-    found: dict[int, Pages] = {tp.partition: {} for tp in own}
+    found = {tp.partition: Notes() for tp in own}
     if not own:
-        return found
+        return {}
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.bootstrap,
         enable_auto_commit=False,
@@ -50,11 +97,11 @@ async def read(
         raise LostError(f"the records of pages could not be read within {READ_S:g} s") from None
     finally:
         await stop(consumer)
-    return found
+    return {number: notes.pages for number, notes in found.items()}
 
 
 async def _read(
-    consumer: AIOKafkaConsumer, own: list[TopicPartition], found: dict[int, Pages], unreadable: Callable[[], None]
+    consumer: AIOKafkaConsumer, own: list[TopicPartition], found: dict[int, Notes], unreadable: Callable[[], None]
 ) -> None:
     consumer.assign(own)
     ends = await consumer.end_offsets(own)
@@ -64,21 +111,7 @@ async def _read(
         batch = await consumer.getmany(*behind, timeout_ms=100)
         for tp, messages in batch.items():
             for message in messages:
-                if not note(found[tp.partition], (message.key or b"").decode(errors="replace"), message.value):
+                name = (message.key or b"").decode(errors="replace")
+                if not found[tp.partition].note(name, message.value, message.headers):
                     unreadable()
         behind = {tp for tp in behind if await consumer.position(tp) < ends[tp]}
-
-
-def note(pages: Pages, name: str, value: bytes | None) -> bool:
-    """Fold one record in; False: it cannot be read, and is passed over."""
-    if value is None:
-        pages.pop(name, None)
-        return True
-    try:
-        state = deciding.parse(value)
-    except msgspec.MsgspecError:
-        log.error("a record of a page cannot be read and is passed over (a pager of a later version?)")
-        return False
-    if name == state.id and state.epoch >= (pages[name].epoch if name in pages else 0):
-        pages[name] = state
-    return True

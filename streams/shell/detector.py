@@ -68,6 +68,7 @@ class Detector:
         self._run_lane(self.subjects, "count")
         self.app.task(self._beat_forever)
         self.app.task(self._reload_forever)
+        self._advance()
 
     def _run_lane(self, lane: Lane, agent: str) -> None:
         self.app.agent(lane.topic, name=agent, concurrency=1)(lane.run)
@@ -108,13 +109,20 @@ class Detector:
         """Send a tick through one of our partitions, another one each time; ``_answer_beat`` hears it."""
         while not self.app.should_stop:
             own = sorted(self.calls.own_partitions())
-            if own and not self.app.rebalancing:
+            if not own and not self.app.rebalancing:
+                self._advance()
+            elif not self.app.rebalancing:
                 self._beat_turn += 1
                 partition = own[self._beat_turn % len(own)]
                 await self.calls.send_tick(f"{heartbeat.CALL}:{partition}", partition, time.time())
             self._count_phases()
             await self._tell_lags()
             await asyncio.sleep(heartbeat.EVERY_S)
+
+    def _advance(self) -> None:
+        """Count progress from now on: at the start, and while no partition is ours and there is nothing to process."""
+        self.metrics.set("sansheng_last_event_timestamp_seconds", time.time())
+        self.metrics.set("sansheng_last_commit_timestamp_seconds", time.time())
 
     async def _answer_beat(self) -> None:
         """A refused rulebook is told but is no failure: calls are judged, by the old one."""

@@ -165,6 +165,8 @@ class Lane(ABC):
             raise BadEventError(
                 f"the call's state would be {len(stored)} bytes", mend="shorter or fewer unknown fields", slug="large"
             )
+        if isinstance(record, Tick):
+            self._time_tick(record, figures)
         await self._tell(result, record, figures)
         is_written = self._store(key, result, stored, record, partition)
         self._stepped(before, result, record, figures)
@@ -172,6 +174,13 @@ class Lane(ABC):
             self.table.when_written(figures.apply)
         else:
             figures.apply()
+
+    def _time_tick(self, tick: Tick, figures: Later) -> None:
+        """Count how late it is, without what this lane waits on purpose beyond the settings."""
+        late_s = self.wakes.lateness(tick.call, tick.at, time.time())
+        if late_s is not None:
+            wanted_s = self.tick_delay_s - self.settings.tick_delay_s
+            figures.observe("sansheng_tick_late_seconds", max(0.0, late_s - wanted_s))
 
     async def _tell(self, result: Step, cause: AnyEvent, figures: Later) -> None:
         for change in result.changes:
@@ -200,7 +209,7 @@ class Lane(ABC):
             return is_known
         self.table[key] = stored
         self._decoded[key] = (stored, result.state)
-        self.wakes.set(record.call, partition, result.wake)
+        self.wakes.set(record.call, partition, result.wake, time.time())
         self._armed.set()
         return True
 

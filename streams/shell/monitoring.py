@@ -31,6 +31,7 @@ SERVICE_LEVEL = "sansheng:service_level:ratio_rate5m"
 SETTINGS_RULES = "settings.rules.yml"
 _EXPECTED_HEAD = "      - record: sansheng:process_expected:info\n        expr: vector(1)\n"
 _EXPECTED = re.compile(f"(?:{re.escape(_EXPECTED_HEAD)}        labels: .*\n)+")
+_ALERTMANAGER_EXPECTED = "      - record: sansheng:alertmanager_expected:bool\n        expr: vector({})\n"
 #: The first line of a file that is made anew at each start; without it the file is the operator's.
 MADE = "# made by sansheng at each start; take this line away to keep your changes"
 
@@ -172,10 +173,11 @@ def _prometheus(settings: Settings, watched: Sequence[Process]) -> Process:
     make_private(folder / "targets")
     _write(folder / "targets" / "sansheng.yml", yaml.safe_dump(targets(settings, watched), sort_keys=False))
     exporting = dict.fromkeys(target["labels"]["process"] for target in targets(settings, watched))
-    _write(folder / SETTINGS_RULES, _settings_rules(exporting))
-    _write(folder / "prometheus.yml", yaml.safe_dump(_prometheus_config(settings, folder), sort_keys=False))
+    config = folder / "prometheus.yml"
+    _write(config, yaml.safe_dump(_prometheus_config(settings, folder), sort_keys=False))
+    _write(folder / SETTINGS_RULES, _settings_rules(exporting, alertmanager=_names_alertmanager(config)))
     arguments = (
-        f"--config.file={folder / 'prometheus.yml'}",
+        f"--config.file={config}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--storage.tsdb.retention.time={KEPT}",
         f"--storage.tsdb.retention.size={MOST}",
@@ -216,9 +218,22 @@ def _prometheus_config(settings: Settings, folder: Path) -> dict[str, Any]:
     for program in PROGRAMS:
         jobs[program.name]["static_configs"] = [{"targets": _listening(settings, program)}]
     config["scrape_configs"] = [job for job in jobs.values() if job.get("static_configs") != [{"targets": []}]]
-    config["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": _listening(settings, ALERTMANAGER)}]}]
+    config["alerting"]["alertmanagers"] = _alertmanagers(_listening(settings, ALERTMANAGER))
     config["rule_files"] = [str(file) for file in (*_rule_files(), folder / SETTINGS_RULES)]
     return config
+
+
+def _alertmanagers(targets: list[str]) -> list[dict[str, Any]]:
+    return [{"static_configs": [{"targets": targets}]}]
+
+
+def _names_alertmanager(file: Path) -> bool:
+    """Whether that configuration, perhaps the operator's own, names one; what cannot be read is taken to."""
+    try:
+        alerting = (yaml.safe_load(file.read_text()) or {}).get("alerting") or {}
+        return alerting.get("alertmanagers") not in (None, [], _alertmanagers([]))
+    except (yaml.YAMLError, AttributeError):
+        return True
 
 
 def _listening(settings: Settings, program: Program) -> list[str]:
@@ -235,10 +250,11 @@ def _rule_files() -> list[Path]:
     return sorted(file for file in _rules_folder().glob("*.rules.yml") if file.name != SETTINGS_RULES)
 
 
-def _settings_rules(expected: Iterable[str]) -> str:
-    """What a hotline sets for itself, with the processes that run here as those that are missed when they are gone."""
+def _settings_rules(expected: Iterable[str], *, alertmanager: bool) -> str:
+    """What a hotline sets for itself; processes that run here, and ``alertmanager`` where true, are missed."""
     lines = "".join(f"{_EXPECTED_HEAD}        labels: {{process: {process}}}\n" for process in expected)
-    return _EXPECTED.sub(lines, (_rules_folder() / SETTINGS_RULES).read_text(), count=1)
+    text = _EXPECTED.sub(lines, (_rules_folder() / SETTINGS_RULES).read_text(), count=1)
+    return text.replace(_ALERTMANAGER_EXPECTED.format(1), _ALERTMANAGER_EXPECTED.format(int(alertmanager)))
 
 
 def _template(program: Program, name: str) -> str:

@@ -49,14 +49,13 @@ class Outbox:
         )
 
     async def alert(self, change: AlertChange, cause: AnyEvent, figures: Figures) -> None:
-        """Put an alert's change where its call lives; a rule across calls names a call too. ``cause`` brought it."""
+        """Put an alert's change where its call lives, so that all changes of one alert come in order; one across calls
+        stays with the call that opened it. ``cause`` brought it.
+        """
         await self._keyed(self._alerts, change.call, alerts.render(change))
         figures.count("sansheng_alerts_total", change.rule, change.severity, change.state)
-        late_s = max(0.0, time.time() - change.at)
-        if isinstance(cause, Tick):
-            figures.observe("sansheng_tick_late_seconds", late_s)
-        else:
-            figures.observe("sansheng_event_to_alert_seconds", late_s)
+        if not isinstance(cause, Tick):  # how late a tick was is counted where it arrives
+            figures.observe("sansheng_event_to_alert_seconds", max(0.0, time.time() - change.at))
 
     async def mark(self, mark: Mark, figures: Figures) -> None:
         """Tell a subject what one of its calls has contributed."""

@@ -54,12 +54,29 @@ def _metrics_port(settings: Settings, n: int) -> int:
     return first + n if first else 0
 
 
+async def _check_pager(settings: Settings) -> None:
+    """Refuse receivers that the pager would refuse, before anything runs. Raises UnreadyError with its text."""
+    if not settings.pager.receivers:
+        return
+    check = await _ask(settings, "pager", "check")
+    try:
+        _, problem = await check.communicate()
+    finally:
+        await end_check(check)
+    if check.returncode:
+        told = problem.decode(errors="replace").strip()
+        raise UnreadyError(told or f"`sansheng pager check` ended with {check.returncode}")
+
+
 async def begin_check(settings: Settings) -> asyncio.subprocess.Process | None:
     """Have a child load what calls are listened to with; it takes some seconds. None: nobody wants to listen."""
-    if not settings.ears.workers:
-        return None
+    return await _ask(settings, "recognise", "--check") if settings.ears.workers else None
+
+
+async def _ask(settings: Settings, *command: str) -> asyncio.subprocess.Process:
+    """One of our own commands as a child."""
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "streams.cli", "recognise", "--check"),
+        *(sys.executable, "-m", "streams.cli", *command),
         env={**os.environ, **settings.as_environment()},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -108,11 +125,12 @@ async def run(
     ``beside`` is told whether calls are listened to.
 
     Raises:
-        UnreadyError: the broker cannot be had, or a port is taken; the text says the mend.
+        UnreadyError: the broker cannot be had, a port is taken, or a receiver of pages is none; the text says the mend.
     """
     given = settings.wall
     settings = settings.model_copy(update={"wall": with_tokens(given)})
     _free_ports(_ports(settings))
+    await _check_pager(settings)
     settings = monitoring.unless_taken(monitoring.installed(settings, say), say)
     make_private(settings.run_dir)
     check = await begin_check(settings)  # while the broker starts

@@ -16,11 +16,15 @@ RETRY_S = 5.0
 
 
 class Wake(NamedTuple):
-    """``call`` wants a tick at ``due`` (Unix seconds); it lives in ``partition`` of the calls topic."""
+    """``call`` wants a tick at ``due`` (Unix seconds); it lives in ``partition`` of the calls topic.
+
+    ``asked``: when it said so, which may be after ``due`` (words that came late); 0: an earlier worker may know.
+    """
 
     due: float
     call: str
     partition: int
+    asked: float = 0.0
 
 
 class Wakes:
@@ -34,12 +38,17 @@ class Wakes:
     def __len__(self) -> int:
         return len(self._wanted)
 
-    def set(self, call: str, partition: int, due: float) -> None:
-        """``call`` wants to be woken at ``due``."""
-        wake = Wake(due, call, partition)
-        if self._wanted.get(call) != wake:
-            self._wanted[call] = wake
+    def set(self, call: str, partition: int, due: float, now: float) -> None:
+        """``call`` wants to be woken at ``due``; it says so ``now``."""
+        known = self._wanted.get(call)
+        if known is None or (known.due, known.partition) != (due, partition):
+            wake = self._wanted[call] = Wake(due, call, partition, now)
             heapq.heappush(self._heap, (due, wake))
+
+    def lateness(self, call: str, at: float, now: float) -> float | None:
+        """How late, seconds, the tick of ``at`` is that has come ``now``; None: another one is waited for, or none."""
+        wake = self._wanted.get(call)
+        return None if wake is None or wake.due != at else max(0.0, now - max(wake.due, wake.asked))
 
     def drop(self, call: str) -> None:
         """``call`` is over or lives elsewhere."""

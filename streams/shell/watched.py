@@ -52,13 +52,25 @@ class Watched:
         try:
             while True:
                 begun = time.monotonic()
-                code = await self._once()
+                how, words = await self._ended()
                 failures = 0 if time.monotonic() - begun > _SETTLED_S else failures + 1
                 wait_s = _BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)]
-                self._say(f"{self._process.name} ended with {code}; again in {wait_s:g} s\n{self._last_words()}")
+                self._say(f"{self._process.name} {how}; again in {wait_s:g} s{words}")
                 await asyncio.sleep(wait_s)
         finally:
             await self._stop()
+
+    async def _ended(self) -> tuple[str, str]:
+        """Run it once: how that ended, and its last words.
+
+        What cannot be started (its package is gone, the disk is full) has ended, too: the others live on.
+        """
+        try:
+            code = await self._once()
+        except OSError as error:
+            where = f": {error.filename}" if error.filename else ""
+            return f"cannot be started: {error.strerror or error}{where}", ""
+        return f"ended with {code}", f"\n{self._last_words()}"
 
     async def _once(self) -> int:
         self.log.parent.mkdir(parents=True, exist_ok=True)

@@ -16,13 +16,13 @@ from typing import Any, ClassVar
 from yarl import URL
 
 from streams.pager.page import Notice
-from streams.pager.receivers.pace import Pace
+from streams.pager.receivers.pace import PAGERS, Pace
 from streams.pager.receivers.robots import Robot
 from streams.pager.receivers.words import Words
 from streams.settings import ReceiverSettings
 
-#: Under the 20 of the documentation: the robot counts by its own clock.
-LIMIT = (18, 60.0)
+#: All pagers together are under the 20 of the documentation: the robot counts by its own clock.
+LIMIT = (18 // PAGERS, 60.0)
 
 
 class DingTalk(Robot):

@@ -17,12 +17,12 @@ from typing import Any, ClassVar
 from yarl import URL
 
 from streams.pager.page import Notice
-from streams.pager.receivers.pace import Pace
+from streams.pager.receivers.pace import PAGERS, Pace
 from streams.pager.receivers.robots import Robot
 from streams.pager.receivers.words import Message, Words
 from streams.settings import ReceiverSettings
 
-LIMITS = ((90, 60.0), (4, 1.0))
+LIMITS = ((90 // PAGERS, 60.0), (4 // PAGERS, 1.0))
 _COLOURS = {"critical": "red", "warning": "orange", "notice": "blue", "resolved": "green", "claimed": "grey"}
 _BAD_REQUEST = 9499
 
@@ -51,7 +51,8 @@ class Feishu(Robot):
     def message(self, notice: Notice) -> tuple[dict[str, Any], dict[str, str]]:
         """An interactive card; the signature is in the body."""
         said = self._words.write(notice)
-        colour = _COLOURS.get(notice.news) or _COLOURS[notice.page.severity]
+        known = "" if notice.over else notice.news  # nobody took it: as grave as ever
+        colour = _COLOURS.get(known) or _COLOURS[notice.page.severity]
         return {
             **(self._signature() if self._secret else {}),
             "msg_type": "interactive",

@@ -10,12 +10,14 @@ import asyncio
 import logging
 import smtplib
 import ssl
+import threading
 from collections import OrderedDict
 from contextlib import suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate
+from typing import NamedTuple
 from urllib.parse import quote
 
 from yarl import URL
@@ -34,6 +36,13 @@ _PORTS = {"smtp": 587, "smtps": 465}
 _PARTLY = 1000
 
 
+class _Left(NamedTuple):
+    """Who has not got a notice yet. ``taken``: some have."""
+
+    to: list[str]
+    taken: bool
+
+
 class Mail:
     """Mails to a list of people."""
 
@@ -46,13 +55,14 @@ class Mail:
         self._words, self._url, self._timeout_s = words, url, given.timeout_s
         self._from, self._to = _address(given.sender), tuple(_address(one) for one in given.to)
         self._late = f"no answer within {given.timeout_s:g} s"
-        self._left: OrderedDict[str, list[str]] = OrderedDict()
+        self._left: OrderedDict[str, _Left] = OrderedDict()
 
     async def tell(self, notice: Notice) -> None:
         """Return once the server has taken the mail for everybody. Raises RetryError, RefusedError; nothing else."""
         why: RetryError | RefusedError
+        is_sent = threading.Event()
         try:
-            return await asyncio.to_thread(self._send, notice)
+            return await asyncio.to_thread(self._send, notice, is_sent)
         except (RetryError, RefusedError):
             raise
         except smtplib.SMTPResponseException as error:
@@ -60,22 +70,25 @@ class Mail:
         except ssl.SSLCertVerificationError as error:
             why = RetryError(f"its certificate is not to be trusted: {error.verify_message}")
         except TimeoutError:
-            why = RetryError(self._late)
+            why = RetryError(self._late, maybe=is_sent.is_set())
         except smtplib.SMTPServerDisconnected as error:  # also what smtplib makes of its own timeout
             late = isinstance(error.__context__, TimeoutError)
-            why = RetryError(self._late if late else "the connection broke off before the answer was whole")
+            text = self._late if late else "the connection broke off before the answer was whole"
+            why = RetryError(text, maybe=is_sent.is_set())
         except smtplib.SMTPException as error:
-            why = RetryError(f"no answer that is SMTP's ({type(error).__name__})")
+            why = RetryError(f"no answer that is SMTP's ({type(error).__name__})", maybe=is_sent.is_set())
         except OSError as error:
-            why = RetryError(f"no connection: {error.strerror or type(error).__name__}")
+            why = RetryError(f"no connection: {error.strerror or type(error).__name__}", maybe=is_sent.is_set())
         raise why  # outside, so that no error that knows the password hangs on it
 
     async def close(self) -> None:
         """Nothing stays open between mails."""
 
-    def _send(self, notice: Notice) -> None:
-        to = self._left.get(notice.id) or [one.addr_spec for one in self._to]
+    def _send(self, notice: Notice, is_sent: threading.Event) -> None:
+        """``is_sent`` is set when the mail itself is begun: where that breaks off, it may have been taken."""
+        to = self._left[notice.id].to if notice.id in self._left else [one.addr_spec for one in self._to]
         server = self._connected()
+        is_sent.set()
         try:
             refused = server.send_message(self.mail(notice), self._from.addr_spec, to)
         except smtplib.SMTPRecipientsRefused as error:
@@ -90,13 +103,14 @@ class Mail:
     def _settle(self, notice: Notice, refused: dict[str, tuple[int, bytes]], tried: int) -> None:
         """Those that are refused for now get it later; those refused for ever count only where nobody got it."""
         later = [one for one, (code, _) in refused.items() if code < 500]
-        self._left.pop(notice.id, None)
+        before = self._left.pop(notice.id, None)
+        taken = len(refused) < tried or (before is not None and before.taken)
         if later:
-            self._left[notice.id] = later
+            self._left[notice.id] = _Left(later, taken)
             if len(self._left) > _PARTLY:
                 self._left.popitem(last=False)
-            raise RetryError(f"{len(later)} of {len(self._to)} recipients are not taken now")
-        if len(refused) == tried and refused:
+            raise RetryError(f"{len(later)} of {len(self._to)} recipients are not taken now", maybe=taken)
+        if not taken:
             raise RefusedError(f"none of {tried} recipients is taken (look at its to)")
         if refused:
             log.error("receiver %s: %d of %d recipients are refused for ever", self.name, len(refused), tried)

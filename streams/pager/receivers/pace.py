@@ -1,4 +1,7 @@
-"""How often a receiver may be told: robots refuse those who are too quick, some of them for ten minutes."""
+"""How often a receiver may be told: robots refuse those who are too quick, some of them for ten minutes.
+
+Pagers do not know of each other's messages, so each keeps to its share of what a robot takes.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,9 @@ from collections import deque
 from collections.abc import Callable
 
 from streams.pager.receiver import RetryError
+
+#: So many pagers may tell one robot at once without being too quick for it.
+PAGERS = 2
 
 
 class PacedError(RetryError):

@@ -1,5 +1,8 @@
 """PagerDuty, Events API v2: trigger, acknowledge and resolve under one dedup_key, the page's id.
 
+A page that is opened anew is another incident, and the one before is over: whoever has acknowledged an incident is not
+called again for it.
+
 https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
 """
 
@@ -38,17 +41,20 @@ class PagerDuty:
 
     async def tell(self, notice: Notice) -> None:
         """Return once it has taken the notice. Raises RetryError, RefusedError; nothing else."""
-        answer = await self._poster.post(as_json(self._event(notice)))
-        settle(answer, self._said(answer))
+        if notice.news in ("opened", "resolved"):  # an end may come before the new round was ever told
+            for before in range(notice.round):  # not known here which of them there were; the others are passed over
+                await self._send("resolve", _key(notice, before))
+        action = _ACTIONS[notice.news]
+        await self._send(action, _key(notice, notice.round), self._trigger(notice) if action == "trigger" else {})
 
     async def close(self) -> None:
         """Let go of connections."""
         await self._poster.close()
 
-    def _event(self, notice: Notice) -> dict[str, Any]:
-        action = _ACTIONS[notice.news]
-        event = {"routing_key": self._key, "event_action": action, "dedup_key": notice.page.id}
-        return {**event, **self._trigger(notice)} if action == "trigger" else event
+    async def _send(self, action: str, key: str, more: Mapping[str, Any] = MappingProxyType({})) -> None:
+        event = {"routing_key": self._key, "event_action": action, "dedup_key": key, **more}
+        answer = await self._poster.post(as_json(event))
+        settle(answer, self._said(answer))
 
     def _trigger(self, notice: Notice) -> dict[str, Any]:
         page, said = notice.page, self._words.write(notice)
@@ -76,3 +82,8 @@ class PagerDuty:
         errors = body.get("errors")
         texts = [body.get("message"), *(errors if isinstance(errors, list) else [])]
         return clean("; ".join(str(text) for text in texts if text), self._key)
+
+
+def _key(notice: Notice, opened: int) -> str:
+    """The incident of a page that was opened anew so often."""
+    return f"{notice.page.id}.{opened}" if opened else notice.page.id

@@ -16,6 +16,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -27,8 +28,6 @@ from streams.settings import ReceiverSettings
 
 #: An answer's rest is not read.
 ANSWER_BYTES = 64 << 10
-#: Longer waits that are asked for are not kept, seconds.
-AFTER_AT_MOST_S = 3600.0
 #: What is refused with one of these may be taken later.
 _LATER = frozenset({408, 425, 429})
 _SAID = 200
@@ -56,6 +55,11 @@ class Answer(NamedTuple):
     after_s: float | None
 
     @property
+    def is_fault(self) -> bool:
+        """The server itself, or one on the way to it, failed: what it had done by then is not known."""
+        return self.status >= 500
+
+    @property
     def json(self) -> Any:
         """The body, or None where it is not JSON."""
         try:
@@ -77,12 +81,13 @@ class Poster:
     async def post(
         self, body: bytes, headers: Mapping[str, str] | None = None, query: Mapping[str, str] | None = None
     ) -> Answer:
-        """The answer, whatever it says. Raises RetryError where there is none."""
+        """The answer, whatever it says. Raises RetryError where there is none: maybe taken, once it was being sent."""
         url = self._url.update_query(query) if query else self._url
         sent = {"Content-Type": "application/json; charset=utf-8", **(headers or {})}
-        why = ""
+        why, is_sent = "", asyncio.Event()
+        asked = self._connected().post(url, data=body, headers=sent, allow_redirects=False, trace_request_ctx=is_sent)
         try:
-            async with self._connected().post(url, data=body, headers=sent, allow_redirects=False) as answer:
+            async with asked as answer:
                 after_s = retry_after(answer.headers, self._clock())
                 return Answer(answer.status, await _read(answer.content), after_s)
         except TimeoutError:
@@ -92,16 +97,19 @@ class Poster:
             why = f"its certificate is not to be trusted{': ' * bool(reason)}{reason}"
         except (aiohttp.ClientError, OSError) as error:
             why = _reason(error)
-        raise RetryError(why)  # outside, so that no error that knows the address hangs on it
+        raise RetryError(why, maybe=is_sent.is_set())  # outside, so that no error that knows the address hangs on it
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:
+            sending = aiohttp.TraceConfig()
+            sending.on_request_headers_sent.append(_is_sent)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(), limit=2),
                 timeout=aiohttp.ClientTimeout(total=self._timeout_s),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": "sansheng-pager", "Accept-Encoding": "identity", **self._auth},
                 trust_env=False,
+                trace_configs=[sending],
             )
         return self._session
 
@@ -125,7 +133,7 @@ def settle(answer: Answer, said: str = "") -> None:
     why = f"HTTP {answer.status}{': ' * bool(said)}{said}"
     if 400 <= answer.status < 500 and answer.status not in _LATER:
         raise RefusedError(f"{why} ({mend or 'look at its settings'})")
-    raise RetryError(f"{why} ({mend})" if mend else why, answer.after_s)
+    raise RetryError(f"{why} ({mend})" if mend else why, answer.after_s, answer.is_fault)
 
 
 def clean(said: Any, *secrets: str) -> str:
@@ -139,16 +147,16 @@ def clean(said: Any, *secrets: str) -> str:
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """How long it asks to be left alone, seconds: Retry-After as a number or a date, or Feishu's own header.
 
-    Never less than 0 nor more than an hour; None where nothing readable is asked for.
+    Never less than 0; None where nothing readable is asked for.
     """
     given = headers.get("Retry-After") or headers.get("x-ogw-ratelimit-reset") or ""
     if given.strip().isascii() and given.strip().isdigit():
-        return min(float(given), AFTER_AT_MOST_S)
+        return float(given)
     try:
         at = parsedate_to_datetime(given).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
-    return min(max(at - now, 0.0), AFTER_AT_MOST_S)
+    return max(at - now, 0.0)
 
 
 def secrets_of(url: URL) -> tuple[str, ...]:
@@ -166,6 +174,11 @@ def _basic(url: URL) -> dict[str, str]:
     if not url.user:
         return {}
     return {"Authorization": f"Basic {base64.b64encode(f'{url.user}:{url.password or str()}'.encode()).decode()}"}
+
+
+async def _is_sent(_session: aiohttp.ClientSession, context: SimpleNamespace, _what: object) -> None:
+    """The request is on its way; whether it arrives is not known from now on."""
+    context.trace_request_ctx.set()
 
 
 async def _read(content: aiohttp.StreamReader) -> bytes:

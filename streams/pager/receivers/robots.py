@@ -63,13 +63,13 @@ class Robot:
         code = _code(body, self.CODE)
         if code is None:
             settle(answer)
-            raise RetryError("its answer is not a robot's (look at its kind and its url)")
+            raise RetryError("its answer is not a robot's (look at its kind and its url)", maybe=True)
         if code == 0:
             return settle(answer)
         said = clean(body.get(self.SAYS) or "", *self._secrets)
         if mend := self.never(code, said):
             raise RefusedError(f"code {code}: {said} ({mend})")
-        raise RetryError(f"code {code}: {said}", answer.after_s or self.TOO_QUICK.get(code))
+        raise RetryError(f"code {code}: {said}", answer.after_s or self.TOO_QUICK.get(code), answer.is_fault)
 
 
 def _code(body: Any, name: str) -> int | None:

@@ -86,6 +86,8 @@ def fields_of(notice: Notice, words: Words) -> dict[str, Any]:
         "id": notice.id,
         "news": notice.news,
         "level": notice.level,
+        "round": notice.round,
+        "over": notice.over,
         "at": notice.at,
         "headline": said.headline,
         "text": said.text,
@@ -172,3 +174,4 @@ def _samples() -> Iterator[Notice]:
     )
     for news in _NEWS:
         yield Notice(page=page, news=news, at=1.7e9)  # type: ignore[arg-type]
+    yield Notice(page=page, news="resolved", over="expired", at=1.7e9)

@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 from yarl import URL
 
 from streams.pager.page import Notice
-from streams.pager.receivers.pace import Pace
+from streams.pager.receivers.pace import PAGERS, Pace
 from streams.pager.receivers.robots import Robot
 from streams.pager.receivers.words import Words
 from streams.settings import ReceiverSettings
 
-LIMIT = (18, 60.0)
+LIMIT = (18 // PAGERS, 60.0)
 _COLOURS = {"resolved": "info", "claimed": "comment"}
 
 
@@ -42,7 +42,7 @@ class WeCom(Robot):
     def message(self, notice: Notice) -> tuple[dict[str, Any], dict[str, str]]:
         """Markdown; there is no signature."""
         said = self._words.write(notice).flat
-        colour = _COLOURS.get(notice.news, "warning")
+        colour = _COLOURS.get("" if notice.over else notice.news, "warning")
         head = f'<font color="{colour}">{said.headline}</font>'
         link = f"[{said.button}]({said.link})"
         text = "\n".join((head, *(f"> {line}" for line in said.lines), link, said.footer))

@@ -100,6 +100,8 @@ class Words:
         )
 
     def _mark(self, notice: Notice) -> str:
+        if notice.over == "expired":
+            return "Nobody took it" if self._english else "超时未处理"
         if notice.news == "resolved":
             return "Resolved" if self._english else "已解除"
         if notice.news == "claimed":
@@ -125,8 +127,13 @@ class Words:
             return f"Nobody has claimed it: escalated to level {notice.level}" if self._english else zh
         if notice.news == "claimed":
             return "Somebody has it" if self._english else "已有人认领\uff0c无需再处理"
+        if notice.over == "expired":
+            zh = "一直无人认领\uff0c不再继续呼叫\uff1b告警可能仍未解除"
+            return "Nobody claimed it; nobody is called any more, and it may still be so" if self._english else zh
         if notice.news == "resolved":
             return "It is over" if self._english else "告警已解除\uff0c无需再处理"
+        if notice.round:
+            return "Called again: nobody has it now" if self._english else "再次呼叫\uff1a目前无人处理"
         return ""
 
     def _basis(self, page: Page) -> str:
@@ -136,7 +143,7 @@ class Words:
         return f"Basis: {clause}" if self._english else f"依据\uff1a{clause}"
 
     def _act(self, notice: Notice) -> str:
-        over = notice.news in {"claimed", "resolved"}
+        over = notice.news in {"claimed", "resolved"} and not notice.over
         if self._english:
             return "See: " if over else "Open and handle: "
         return "查看\uff1a" if over else "请打开处理\uff1a"
