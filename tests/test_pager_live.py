@@ -283,7 +283,7 @@ async def test_status_shows_open_pages_and_whom_they_reached(
     system: System, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with PagerReceiver(SECRET) as receiver:
-        floor = Floor(system, receiver)
+        floor = Floor(system, receiver, wall_url="https://wall.example/floor/")
         floor.pager()
         for name in ("open", "claimed", "cleared"):
             await floor.alert(name, queue=f"queue-{name}")
