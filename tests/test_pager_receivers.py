@@ -918,7 +918,7 @@ def test_every_fault_is_told_at_once_and_no_address(tmp_path: Path) -> None:
         ReceiverSettings(name="d", kind="webhook", url=SecretStr(f"ftp://h/{TOKEN}"), template=tmp_path / "none.j2"),
         ReceiverSettings(name="e", kind="email", url=SecretStr("smtp://h")),
         ReceiverSettings(name="f", kind="email", url=SecretStr("smtp://h"), sender="no address", to=("a@b.c",)),
-        ReceiverSettings(name="g", kind="wecom", url=SecretStr("https://h/"), secret=secret, to=("a@b.c",)),
+        ReceiverSettings(name="g", kind="wecom", url=SecretStr("https://h/?key=x"), secret=secret, to=("a@b.c",)),
         ReceiverSettings(name="h", kind="webhook", url=SecretStr(f"http://h:port/{TOKEN}")),
         ReceiverSettings(name="i", kind="alertmanager", url=SecretStr("http://h"), template=tmp_path / "none.j2"),
         ReceiverSettings(name="j", kind="webhook", url=SecretStr("http://h"), template=tmp_path / "none.j2"),
@@ -947,9 +947,24 @@ def test_names_are_unique() -> None:
         receivers(settings(twice, twice))
 
 
+@pytest.mark.parametrize(
+    ("kind", "url", "says"),
+    [
+        ("dingtalk", f"https://h/robot/send?x={TOKEN}", "url has no access_token"),
+        ("wecom", f"https://h/send?x={TOKEN}", "url has no key"),
+        ("alertmanager", "http://127.0.0.1:9093/api/v2/alerts", "write its base"),
+        ("alertmanager", "http://127.0.0.1:9093/api/v2", "write its base"),
+    ],
+)
+def test_an_address_that_would_reach_nobody_is_refused(kind: str, url: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=says) as fault:
+        one(kind, url, secret=SECRET if kind in SIGNED else "")
+    assert TOKEN not in str(fault.value)
+
+
 def test_what_each_kind_is_told() -> None:
     made = {
-        kind: one(kind, "https://h/x", secret=SECRET if kind in SIGNED else "")
+        kind: one(kind, "https://h/x?key=x&access_token=x", secret=SECRET if kind in SIGNED else "")
         for kind in ("alertmanager", "pagerduty", "dingtalk", "wecom", "feishu", "webhook")
     }
     people = {"opened", "escalated", "claimed", "resolved"}
@@ -958,4 +973,4 @@ def test_what_each_kind_is_told() -> None:
         **dict.fromkeys(("pagerduty", "dingtalk", "wecom", "feishu", "webhook"), people),
     }
     assert {kind: receiver.repeats_s for kind, receiver in made.items() if receiver.repeats_s} == {"alertmanager": 60}
-    assert one("wecom", "https://h/x", resolves=False).tells == people - {"resolved"}
+    assert one("wecom", "https://h/x?key=x", resolves=False).tells == people - {"resolved"}

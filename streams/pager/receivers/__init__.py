@@ -5,6 +5,7 @@ Every fault is told at once, with the receiver's name and never with its address
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
@@ -36,6 +37,8 @@ _KINDS: Mapping[str, Maker] = MappingProxyType(
 )
 #: What opens these is in their address or body: they are not reached in the clear.
 _ENCRYPTED = frozenset({"pagerduty", "dingtalk", "wecom", "feishu"})
+#: What a robot's address is nothing without.
+_KEYS = MappingProxyType({"dingtalk": "access_token", "wecom": "key"})
 _SIGNED = frozenset({"dingtalk", "feishu", "webhook", "pagerduty"})
 
 
@@ -95,3 +98,7 @@ def _address_faults(given: ReceiverSettings) -> Iterator[str]:
         yield f"url is empty or no address of {given.kind} (it begins with {' or '.join(f'{s}://' for s in schemes)})"
     elif given.kind in _ENCRYPTED and url.scheme == "http" and url.host not in LOOPBACK:
         yield "url: http would show its token to everybody on the way; take https"
+    elif given.kind == "alertmanager" and re.search(r"/api/v\d(/alerts)?/?$", url.path):
+        yield "url is the address of its API; write its base, without /api/…"
+    elif (key := _KEYS.get(given.kind)) and not url.query.get(key):
+        yield f"url has no {key}; take the whole address that {given.kind} shows for the robot, with ?{key}=…"
