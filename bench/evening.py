@@ -75,7 +75,7 @@ class Size(NamedTuple):
 
 
 #: In the full one a worker is dead for longer than the 5 min after which Prometheus says so.
-FULL = Size(60, 360, 30, 170, 180, 75, 40)
+FULL = Size(60, 360, 30, 170, 200, 75, 40)
 QUICK = Size(45, 120, 30, 165, 180, 75, 40)
 
 
