@@ -25,6 +25,7 @@ from streams.pager.duty import Called, Plan, Route
 from streams.pager.page import Notice
 from streams.pager.pager_cli import _test_page
 from streams.pager.reading import UnreadableError, alert_of, judgement_of
+from streams.pager.receiver import RetryError
 from streams.settings import Settings
 from tests.conftest import Run
 from tests.pager_tools import (
@@ -977,22 +978,21 @@ def test_turns_differ_and_what_is_open_is_recorded_as_of_the_new_one_before_anyb
 
 
 async def test_what_is_not_being_told_any_more_holds_up_nobody_who_gives_partitions_away() -> None:
-    """A robot that is told no more than its limit: the notice waits, and is not under way."""
+    """A receiver that wants to be left alone: the notice waits, and is not under way."""
     from streams.metrics import Metrics  # noqa: PLC0415 - used here only
     from streams.pager.pager import Pager  # noqa: PLC0415 - used here only
-    from streams.pager.receivers.pace import PacedError  # noqa: PLC0415 - used here only
 
-    class Paced:
-        name, repeats_s, tells, tried = "lead", 0.0, ALL, asyncio.Event()
+    class Busy:
+        name, repeats_s, tells, limits, tried = "lead", 0.0, ALL, (), asyncio.Event()
 
         async def tell(self, notice: Notice) -> None:
             self.tried.set()
-            raise PacedError(40)
+            raise RetryError("too quick", 40)
 
         async def close(self) -> None:
             """It holds nothing."""
 
-    receiver = Paced()
+    receiver = Busy()
     own = Pager(Settings(), {"lead": receiver}, Metrics("pager"))
     own._desk.take_over(0, (), NOON)
     own._desk.begin(0, NOON)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from email.utils import formatdate
 from typing import Any
 
@@ -16,10 +16,10 @@ from pydantic import SecretStr
 
 from streams.metrics import Metrics
 from streams.pager.line import CALLED_LATER_S, FIRST_S, LONGEST_S, Line, Turns, World
+from streams.pager.pace import Limit
 from streams.pager.page import News, Notice, Page
 from streams.pager.receiver import Receiver, RefusedError, RetryError
 from streams.pager.receivers import receivers
-from streams.pager.receivers.pace import PacedError
 from streams.settings import PagerSettings, ReceiverSettings, Settings
 from tests.pager_receiver import CUT, HANG, TOKEN, PagerReceiver, answer
 
@@ -49,6 +49,7 @@ class Scripted:
     """A receiver that does as it is told; what it took is in ``got``."""
 
     name, repeats_s, tells = "scripted", 0.0, frozenset({"opened", "resolved"})
+    limits: tuple[Limit, ...] = ()
 
     def __init__(self, does: Callable[[Notice, int], Exception | None]) -> None:
         """``does``: what to raise, by the notice and the number of the try."""
@@ -83,6 +84,13 @@ class Clock:
         if not something.is_set():
             self.waits.append(round(for_s, 3))
             self.now += for_s
+
+
+async def _really(something: asyncio.Event, for_s: float | None) -> None:
+    """A pause of the clock on the wall."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(for_s):
+            await something.wait()
 
 
 class Running:
@@ -376,7 +384,6 @@ async def test_that_it_refused_stays_though_nothing_waits() -> None:
         (RetryError("no answer within 10 s", maybe=True), True),
         (KeyError("a fault of ours, wherever it was"), True),
         (RetryError("HTTP 429", 3.0), False),
-        (PacedError(12.5), False),
         (RefusedError("the key is wrong (look at its url)"), False),
     ],
 )
@@ -450,14 +457,43 @@ async def test_a_fault_of_a_receiver_ends_nothing_and_shows_no_text(caplog: pyte
 
 
 async def test_keeping_to_a_limit_is_no_failure() -> None:
-    receiver = Scripted(lambda _, tries: PacedError(12.5) if tries == 1 else None)
-    clock = Clock()
+    receiver, clock = Scripted(lambda *_: None), Clock()
+    receiver.limits = (Limit(2, 12.5),)
     async with running(receiver, clock) as ran:
-        ran.line.put(notice())
-        await ran.until(lambda: ran.told)
+        ran.line.share(1.0)
+        for page in ("a", "b", "c"):
+            ran.line.put(notice(page))
+        await ran.until(lambda: len(ran.told) == 3)
         assert clock.waits == [12.5]
+        assert not ran.perhaps
         assert ran.value("sansheng_pager_deliveries_total", "scripted", "failed") == 0
         assert ran.value("sansheng_pager_receiver_up", "scripted") == 1
+
+
+async def test_what_a_predecessor_told_counts() -> None:
+    receiver, clock = Scripted(lambda *_: None), Clock()
+    receiver.limits = (Limit(3, 60.0),)
+    async with running(receiver, clock) as ran:
+        ran.line.share(1.0, [AT - 61, AT - 50, AT - 20, AT + 5])  # the last one by a clock before ours
+        ran.line.put(notice())
+        await ran.until(lambda: ran.told)
+        assert clock.waits == [10.0]
+
+
+async def test_more_of_the_limit_is_used_at_once() -> None:
+    receiver, clock = Scripted(lambda *_: None), Clock()
+    receiver.limits = (Limit(2, 60.0),)
+    made = Running(receiver, clock)
+    made.line = Line(receiver, Metrics("pager"), made._take, lambda _: True, clock.world._replace(pause=_really))
+    task = asyncio.create_task(made.line.run())
+    made.line.share(0.5)
+    made.line.put(notice("a"))
+    await asyncio.sleep(0.05)
+    assert not made.told, "half of it, and somebody else may have used that up"
+    made.line.share(1.0)
+    await made.until(lambda: made.told == [("a.opened.1", "sent")])
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_trouble_names_how_many_wait() -> None:

@@ -42,6 +42,8 @@ KEPT_S = 86_400.0
 #: A page that somebody has, and that nothing ends, is over so long after he took it, seconds: the wall knows the alert
 #: no longer by then.
 CLAIMED_S = WEEK_S
+#: Receivers count what they are told within this time, seconds.
+LATELY_S = 60.0
 #: The longest text of an alert that goes into a page, characters.
 _LONGEST = 200
 
@@ -56,7 +58,8 @@ class Contact(Struct, frozen=True, omit_defaults=True):
     """A receiver that was called, at ``level``: what it has taken in this ``round``, and what it will never take.
 
     ``perhaps``: what it may have taken, though its answer is not known: lost, or its caller was killed before he could
-    note it. ``round``: the page's, when it was told of it anew; 0: it never had to be.
+    note it. ``round``: the page's, when it was told of it anew; 0: it never had to be. ``lately``: when it was told
+    something, Unix seconds, as of the last time, what is older than ``LATELY_S`` before that left out.
     """
 
     level: int
@@ -64,6 +67,7 @@ class Contact(Struct, frozen=True, omit_defaults=True):
     refused: frozenset[News] = frozenset()
     perhaps: frozenset[News] = frozenset()
     round: int = 0
+    lately: tuple[float, ...] = ()
 
     @property
     def knows(self) -> bool:
@@ -253,7 +257,8 @@ def on_told(plan: Plan, before: PagerState, receiver: str, notice: Notice, answe
     if notice.news in _OPENINGS:
         contact = _without(contact, "claimed", "resolved")  # taken for what it would never hear of; now it has to
         contact = replace(contact, perhaps=contact.perhaps - _OPENINGS)
-    told = replace(contact, told=contact.told | {notice.news}, perhaps=contact.perhaps - {notice.news})
+    lately = (*(at for at in contact.lately if at > now - LATELY_S), now)
+    told = replace(contact, told=contact.told | {notice.news}, perhaps=contact.perhaps - {notice.news}, lately=lately)
     state = _with(before, receiver, told)
     puts = tuple(put for put in pending(plan, state, now) if put.receiver == receiver)
     return Step(state, puts if notice.news in _OPENINGS else ())
@@ -415,7 +420,8 @@ def _told_anew(contact: Contact, number: int) -> Contact:
     if not (contact.told | contact.perhaps) & _STOPS:
         return _without(contact, *_STOPS)
     stays: frozenset[News] = frozenset() if "resolved" in contact.told else frozenset({"opened"})  # still shown there
-    return Contact(contact.level, refused=contact.refused - _STOPS, perhaps=stays, round=number)
+    refused = contact.refused - _STOPS
+    return Contact(contact.level, refused=refused, perhaps=stays, round=number, lately=contact.lately)
 
 
 def _without(contact: Contact, *news: News) -> Contact:

@@ -308,6 +308,12 @@ class Desk:
         for state in self._states():
             yield from (put for put in deciding.stills(self.plan, state, now) if put.receiver == receiver)
 
+    def lately(self, receiver: str) -> Iterator[float]:
+        """When that receiver was last told something, Unix seconds, by whoever had the partitions then."""
+        for state in self._states():
+            if contact := state.contacts.get(receiver):
+                yield from contact.lately
+
     def figures(self) -> Counter[str]:
         """How many pages are open, claimed, held."""
         return +self._figures

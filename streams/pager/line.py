@@ -17,14 +17,14 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from streams.metrics import Metrics
+from streams.pager.pace import Pace
 from streams.pager.page import Notice
 from streams.pager.receiver import Receiver, RefusedError, RetryError
-from streams.pager.receivers.pace import PacedError
 
 log = logging.getLogger("sansheng.pager")
 
@@ -205,6 +205,7 @@ class Line:
         self._perhaps = perhaps
         self._clock, self._steady, self._pause = world.clock, world.steady, world.pause
         self._turns, self._something = Turns(world.draw), asyncio.Event()
+        self._pace = Pace(receiver.limits)
         self._why, self._since, self._refuses = "", 0.0, False
         self._called_at: dict[str, float] = {}
         for outcome in ("sent", "failed", "refused"):
@@ -220,6 +221,12 @@ class Line:
             self._called_at.setdefault(notice.id, self._clock())
         self._something.set()
         self._show_waiting()
+
+    def share(self, of: float, told_at: Iterable[float] = ()) -> None:
+        """Keep to a part of the receiver's limits; ``told_at``: when it was told of what is ours, Unix seconds."""
+        now, steady = self._clock(), self._steady()
+        self._pace.share(of, steady, (steady - max(now - at, 0.0) for at in told_at))
+        self._something.set()
 
     @property
     def waiting(self) -> int:
@@ -240,9 +247,12 @@ class Line:
         """Tell until cancelled."""
         while True:
             self._something.clear()
-            notice = self._turns.next(self._steady())
+            now = self._steady()
+            too_soon_s = self._pace.wait_s(now)
+            notice = self._turns.next(now) if too_soon_s <= 0 else None
             if notice is None:
-                await self._pause(self._something, self._turns.wait_s(self._steady()))
+                due_s = self._turns.wait_s(now)
+                await self._pause(self._something, None if due_s is None else max(due_s, too_soon_s))
             elif self._wanted(notice):
                 await self._try(notice)
             else:
@@ -252,10 +262,9 @@ class Line:
             self._show_waiting()
 
     async def _try(self, notice: Notice) -> None:
+        self._pace.sent(self._steady())
         try:
             await self._receiver.tell(notice)
-        except PacedError as error:
-            self._turns.quiet(self._steady() + error.after_s)
         except RetryError as error:
             if error.maybe:
                 self._perhaps(notice)

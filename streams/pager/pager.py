@@ -72,6 +72,7 @@ class _Watched:
     def __init__(self, receiver: Receiver, landed: Callable[[Notice], None]) -> None:
         """``landed``: called where it took nothing; what it took or refused has to be recorded first."""
         self.name, self.tells, self.repeats_s = receiver.name, receiver.tells, receiver.repeats_s
+        self.limits = receiver.limits
         self.close, self._tell, self._landed = receiver.close, receiver.tell, landed
 
     async def tell(self, notice: Notice) -> None:
@@ -270,6 +271,7 @@ class Pager(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's class
         if any(own != self._own for own in numbers.values()):
             log.error("another member of the group %s shares out partitions otherwise; is it of ours?", GROUP)
         if not self._own:
+            self._share_out()
             self._why_not = ""  # more pagers than partitions: this one is a spare
 
     async def _settle(self) -> None:
@@ -290,8 +292,15 @@ class Pager(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's class
         self._backlog |= {tp: ends[tp] for tp, offset in places.items() if offset < ends[tp]}
         for number, pages in found.items():
             self._desk.take_over(number, pages.values(), time.time())
+        self._share_out()
         await self._do(self._desk.drain(), [])  # whoever had them and does not know yet is an earlier turn from now on
         self._why_not = ""
+
+    def _share_out(self) -> None:
+        """Several pagers tell a receiver no more than one alone would."""
+        of = len(self._desk.partitions) / self._settings.partitions
+        for name, line in self._lines.items():
+            line.share(of, self._desk.lately(name))
 
     async def _places(self, numbers: Iterable[int]) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
         """Where to read on, which is some time back where nobody has read yet; and where the topics end now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from streams.pager.pace import Limit
 from streams.pager.page import Notice
 
 
@@ -25,11 +26,13 @@ class RefusedError(Exception):
 class Receiver(Protocol):
     """One place that pages go to. ``repeats_s``: it forgets what it is not told again within that time; 0: it does not.
 
+    ``limits``: how many messages it takes in which time; none: as many as come.
     ``tells``: the news that it can do something with; it is never asked to tell others.
     """
 
     name: str
     repeats_s: float
+    limits: tuple[Limit, ...]
     tells: frozenset[str]
 
     async def tell(self, notice: Notice) -> None:

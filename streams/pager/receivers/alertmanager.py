@@ -14,6 +14,7 @@ from typing import Any
 
 from yarl import URL
 
+from streams.pager.pace import Limit
 from streams.pager.page import Notice, Page
 from streams.pager.receivers.posting import Poster, as_json, clean, secrets_of, settle, tells
 from streams.pager.receivers.words import QUEUE, Words, address, plain
@@ -34,6 +35,7 @@ class Alertmanager:
     """Opens, keeps and resolves alerts."""
 
     repeats_s = REPEATS_S
+    limits: tuple[Limit, ...] = ()
 
     def __init__(self, given: ReceiverSettings, url: URL, words: Words, clock: Callable[[], float] = time.time) -> None:
         """``url``: its base, with user and password where it wants them."""

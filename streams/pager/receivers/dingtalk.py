@@ -15,19 +15,20 @@ from typing import Any, ClassVar
 
 from yarl import URL
 
+from streams.pager.pace import Limit
 from streams.pager.page import Notice
-from streams.pager.receivers.pace import PAGERS, Pace
 from streams.pager.receivers.robots import Robot
 from streams.pager.receivers.words import Words
 from streams.settings import ReceiverSettings
 
-#: All pagers together are under the 20 of the documentation: the robot counts by its own clock.
-LIMIT = (18 // PAGERS, 60.0)
+#: Under the 20 of the documentation: the robot counts by its own clock, and a killed pager may have told one more.
+LIMITS = (Limit(18, 60.0),)
 
 
 class DingTalk(Robot):
     """Markdown to a DingTalk robot."""
 
+    limits: tuple[Limit, ...] = LIMITS
     NEVER: ClassVar[Mapping[int, str]] = MappingProxyType(
         {
             310000: "look at its secret, its keywords and addresses, and at this machine's clock",
@@ -47,7 +48,7 @@ class DingTalk(Robot):
 
     def __init__(self, given: ReceiverSettings, url: URL, words: Words, clock: Callable[[], float] = time.time) -> None:
         """``clock``: what the signature is stamped with."""
-        super().__init__(given, url, words, Pace(LIMIT))
+        super().__init__(given, url, words)
         self._clock = clock
 
     def message(self, notice: Notice) -> tuple[dict[str, Any], dict[str, str]]:

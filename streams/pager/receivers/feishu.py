@@ -16,13 +16,13 @@ from typing import Any, ClassVar
 
 from yarl import URL
 
+from streams.pager.pace import Limit
 from streams.pager.page import Notice
-from streams.pager.receivers.pace import PAGERS, Pace
 from streams.pager.receivers.robots import Robot
 from streams.pager.receivers.words import Message, Words
 from streams.settings import ReceiverSettings
 
-LIMITS = ((90 // PAGERS, 60.0), (4 // PAGERS, 1.0))
+LIMITS = (Limit(90, 60.0), Limit(4, 1.0))
 _COLOURS = {"critical": "red", "warning": "orange", "notice": "blue", "resolved": "green", "claimed": "grey"}
 _BAD_REQUEST = 9499
 
@@ -30,6 +30,7 @@ _BAD_REQUEST = 9499
 class Feishu(Robot):
     """A card to a Feishu robot; its texts are plain ones, so that nothing in them is markup."""
 
+    limits: tuple[Limit, ...] = LIMITS
     CODE: ClassVar[str] = "code"
     SAYS: ClassVar[str] = "msg"
     NEVER: ClassVar[Mapping[int, str]] = MappingProxyType(
@@ -45,7 +46,7 @@ class Feishu(Robot):
 
     def __init__(self, given: ReceiverSettings, url: URL, words: Words, clock: Callable[[], float] = time.time) -> None:
         """``clock``: what the signature is stamped with."""
-        super().__init__(given, url, words, Pace(*LIMITS))
+        super().__init__(given, url, words)
         self._clock = clock
 
     def message(self, notice: Notice) -> tuple[dict[str, Any], dict[str, str]]:

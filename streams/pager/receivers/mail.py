@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 from yarl import URL
 
+from streams.pager.pace import Limit
 from streams.pager.page import Notice, Page
 from streams.pager.receiver import RefusedError, RetryError
 from streams.pager.receivers.posting import clean, tells
@@ -47,6 +48,7 @@ class Mail:
     """Mails to a list of people."""
 
     repeats_s = 0.0
+    limits: tuple[Limit, ...] = ()
 
     def __init__(self, given: ReceiverSettings, url: URL, words: Words) -> None:
         """``url``: smtp (STARTTLS) or smtps. Raises ValueError where an address of the settings is none."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from yarl import URL
 
+from streams.pager.pace import Limit
 from streams.pager.page import News, Notice
 from streams.pager.receivers.posting import Answer, Poster, as_json, clean, settle, tells
 from streams.pager.receivers.words import QUEUE, Words, plain
@@ -31,6 +32,7 @@ class PagerDuty:
     """Events to one service of PagerDuty; its routing key is the receiver's secret."""
 
     repeats_s = 0.0
+    limits: tuple[Limit, ...] = ()
 
     def __init__(self, given: ReceiverSettings, url: URL, words: Words) -> None:
         """Nothing is connected yet."""

@@ -1,4 +1,4 @@
-"""What the robots of DingTalk, WeCom and Feishu have in common: a code in the answer, and a limit of messages.
+"""What the robots of DingTalk, WeCom and Feishu have in common: a code in the answer.
 
 A robot says no with HTTP 200 (Feishu also with 400) and a code that is not 0. Codes that nothing but a person can mend
 are refused for ever; every other one, unknown ones included, is tried again, for a page that is lost is worse than one
@@ -7,20 +7,21 @@ that is late.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from yarl import URL
 
+from streams.pager.pace import Limit
 from streams.pager.page import Notice
 from streams.pager.receiver import RefusedError, RetryError
-from streams.pager.receivers.pace import Pace
 from streams.pager.receivers.posting import Answer, Poster, as_json, clean, secrets_of, settle, tells
 from streams.pager.receivers.words import Words
 from streams.settings import ReceiverSettings
 
 
-class Robot:
+class Robot(ABC):
     """One robot of a chat group."""
 
     #: The names of the answer's code and words, and the codes that mean "never" with what to do about them.
@@ -31,18 +32,18 @@ class Robot:
     TOO_QUICK: ClassVar[Mapping[int, float]] = {}
 
     repeats_s = 0.0
+    limits: tuple[Limit, ...]
 
-    def __init__(self, given: ReceiverSettings, url: URL, words: Words, pace: Pace) -> None:
+    def __init__(self, given: ReceiverSettings, url: URL, words: Words) -> None:
         """Nothing is connected yet."""
         self.name = given.name
         self.tells = tells(given, "opened", "escalated", "claimed", "resolved")
-        self._words, self._pace, self._poster = words, pace, Poster(given, url)
+        self._words, self._poster = words, Poster(given, url)
         self._secret = given.secret.get_secret_value()
         self._secrets = (self._secret, *secrets_of(url))
 
     async def tell(self, notice: Notice) -> None:
         """Return once it has taken the notice. Raises RetryError, RefusedError; nothing else."""
-        self._pace.take()
         body, query = self.message(notice)
         self._settle(await self._poster.post(as_json(body), query=query))
 
@@ -50,9 +51,9 @@ class Robot:
         """Let go of connections."""
         await self._poster.close()
 
+    @abstractmethod
     def message(self, notice: Notice) -> tuple[dict[str, Any], dict[str, str]]:
         """Body and query as the robot wants them."""
-        raise NotImplementedError
 
     def never(self, code: int, _said: str) -> str:
         """What to do about a code that will not go away; empty: it may."""

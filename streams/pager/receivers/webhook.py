@@ -19,6 +19,7 @@ from jinja2 import FunctionLoader, StrictUndefined, Template, TemplateError, Tem
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from yarl import URL
 
+from streams.pager.pace import Limit
 from streams.pager.page import Notice, Page
 from streams.pager.receiver import RefusedError
 from streams.pager.receivers.posting import Poster, as_json, settle, tells
@@ -38,6 +39,7 @@ class Webhook:
     """JSON to one address."""
 
     repeats_s = 0.0
+    limits: tuple[Limit, ...] = ()
 
     def __init__(self, given: ReceiverSettings, url: URL, words: Words, clock: Callable[[], float] = time.time) -> None:
         """``clock``: what the signature is stamped with. Raises TemplateFault where the template gives no JSON."""

@@ -9,21 +9,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from yarl import URL
-
+from streams.pager.pace import Limit
 from streams.pager.page import Notice
-from streams.pager.receivers.pace import PAGERS, Pace
 from streams.pager.receivers.robots import Robot
-from streams.pager.receivers.words import Words
-from streams.settings import ReceiverSettings
 
-LIMIT = (18 // PAGERS, 60.0)
+LIMITS = (Limit(18, 60.0),)
 _COLOURS = {"resolved": "info", "claimed": "comment"}
 
 
 class WeCom(Robot):
     """Markdown to a WeCom robot."""
 
+    limits: tuple[Limit, ...] = LIMITS
     NEVER: ClassVar[Mapping[int, str]] = MappingProxyType(
         {
             93000: "look at the key in its url",
@@ -35,9 +32,6 @@ class WeCom(Robot):
         }
     )
     TOO_QUICK: ClassVar[Mapping[int, float]] = MappingProxyType({45009: 60.0, 45033: 10.0})
-
-    def __init__(self, given: ReceiverSettings, url: URL, words: Words) -> None:
-        super().__init__(given, url, words, Pace(LIMIT))
 
     def message(self, notice: Notice) -> tuple[dict[str, Any], dict[str, str]]:
         """Markdown; there is no signature."""
