@@ -383,14 +383,15 @@ class Script:
             firing = sorted({each["metric"]["alertname"] for each in await self._ask('ALERTS{alertstate="firing"}')})
             changes = await self._ask("sum(sansheng_alerts_total)")
             sums = changes[0]["value"][1] if changes else "0"
-            lag = f", recogniser {self._lags[-1][1]:.0f} s behind" if self._lags and self._slows() else ""
+            lag = f", recogniser {self._lags[-1][1]:.0f} s behind" if self._is_slowed() else ""
             self._clock.say(
                 f"round {pbx.round}, {sums} changes of alerts, taken by the webhook {len(self._hook.taken)}, "
                 f"by DingTalk {len(self._ding.taken)}{lag}; firing: {', '.join(firing) or 'nothing'}"
             )
 
-    def _slows(self) -> bool:
-        return time.time() - self._lags[-1][0] < TELL_S
+    def _is_slowed(self) -> bool:
+        """Its lag is looked at only meanwhile."""
+        return bool(self._lags) and time.time() - self._lags[-1][0] < TELL_S
 
     # ------------------------------------------------------------------------------------------- Prometheus
 

@@ -130,14 +130,14 @@ _BURNT = 0.5
 def of_callers(counted: Sequence[Counted], span: Span) -> list[Expect]:
     """What the record of the calls says about SanshengServiceLevel… and SanshengAbandonRate."""
     found = []
-    fast = _slow_share(counted, 30 * MINUTE, 5 * MINUTE, "")
+    fast = _late_share(counted, 30 * MINUTE, 5 * MINUTE)
     found.append(_callers("SanshengServiceLevelFastBurn", fast, _BURNT, 2 * MINUTE, span))
     for queue in sorted({c.queue for c in counted}):
-        worst = _slow_share(counted, 60 * MINUTE, 5 * MINUTE, queue)
+        worst = _late_share(counted, 60 * MINUTE, 5 * MINUTE, queue)
         found.append(_callers("SanshengQueueServiceLevel", worst, _BURNT, 5 * MINUTE, span, f"queue {queue}: "))
-    long_ = _slow_share(counted, 360 * MINUTE, 60 * MINUTE, "")
+    long_ = _late_share(counted, 360 * MINUTE, 60 * MINUTE)
     found.append(_callers("SanshengServiceLevelSlowBurn", long_, 0.25, 15 * MINUTE, span))
-    gone = _share_of(counted, "sansheng_calls_abandoned_total", 30 * MINUTE, 5 * MINUTE)
+    gone = _in_both(counted, "sansheng_calls_abandoned_total", 30 * MINUTE, 5 * MINUTE, lambda gone: gone)
     found.append(_callers("SanshengAbandonRate", gone, 0.1, 5 * MINUTE, span))
     return found
 
@@ -145,24 +145,19 @@ def of_callers(counted: Sequence[Counted], span: Span) -> list[Expect]:
 Share = Callable[[float], float]
 
 
-def _share_of(counted: Sequence[Counted], name: str, long_s: float, short_s: float) -> Share:
-    """The smaller one of both windows; nothing where too few have called."""
-
-    def at_(at: float) -> float:
-        (long_, offered), (short, _) = (share(counted, name, window, at) for window in (long_s, short_s))
-        return min(long_, short) if offered >= LEAST else 0.0
-
-    return at_
-
-
-def _slow_share(counted: Sequence[Counted], long_s: float, short_s: float, queue: str) -> Share:
+def _late_share(counted: Sequence[Counted], long_s: float, short_s: float, queue: str = "") -> Share:
     """Of those that were not answered in time."""
+    return _in_both(counted, "sansheng_calls_in_time_total", long_s, short_s, lambda in_time: 1 - in_time, queue)
+
+
+def _in_both(
+    counted: Sequence[Counted], name: str, long_s: float, short_s: float, as_: Share, queue: str = ""
+) -> Share:
+    """The smaller one of both windows, each ``as_`` it is looked at; nothing where too few have called, or none now."""
 
     def at_(at: float) -> float:
-        (long_, offered), (short, now) = (
-            share(counted, "sansheng_calls_in_time_total", window, at, queue) for window in (long_s, short_s)
-        )
-        return min(1 - long_, 1 - short) if offered >= LEAST and now else 0.0
+        (long_, offered), (short, now) = (share(counted, name, window, at, queue) for window in (long_s, short_s))
+        return min(as_(long_), as_(short)) if offered >= LEAST and now else 0.0
 
     return at_
 
@@ -219,10 +214,10 @@ def of_words(events: Iterable[AnyEvent], span: Span) -> Expect:
     return Expect("SanshengWordsLost", kind, span, f"{lost_s:.1f} s of sound were skipped, by the record", False)
 
 
-def of_letters(letters: Sequence[tuple[float, str]], span: Span) -> Expect:
-    """What lies on `dead-letters` is what SanshengDeadLetters tells."""
+def of_letters(letters: Sequence[float], span: Span) -> Expect:
+    """What lies on `dead-letters`, by its times, is what SanshengDeadLetters tells."""
     kind: Kind = "may" if letters else "must not"
-    if any(at < span.ended - MINUTE - SLACK_S for at, _ in letters):
+    if any(at < span.ended - MINUTE - SLACK_S for at in letters):
         kind = "must"
     return Expect("SanshengDeadLetters", kind, span, f"{len(letters)} dead letters", over=False)
 

@@ -23,6 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from streams.rulebook.book import DEFAULT_RULES
 from streams.settings import MetricsSettings
 from streams.shell.kafka import free_port
+from streams.shell.watched import end
 
 LIBS = Path(".run/kafka")
 SITE = "evening"
@@ -166,7 +167,7 @@ class Evening:
         for pid in list(self._stopped):
             self.go_on(pid)
         for child, sign in ((self.second, signal.SIGTERM), (self.up, signal.SIGINT)):
-            await _ended(child, sign)
+            await end(child, sign, STOP_S)
         await asyncio.sleep(1)
         left = {pid: name for pid, name in self._seen.items() if _name(pid) == name}
         for pid in left:
@@ -220,19 +221,6 @@ class Evening:
         counted = await asyncio.to_thread(scrape, self.metrics["detect"])
         os.kill(pid, signal.SIGKILL)
         return counted
-
-
-async def _ended(child: asyncio.subprocess.Process | None, sign: signal.Signals) -> None:
-    if child is None or child.returncode is not None:
-        return
-    with suppress(ProcessLookupError):
-        child.send_signal(sign)
-    try:
-        async with asyncio.timeout(STOP_S):
-            await child.wait()
-    except TimeoutError:
-        child.kill()
-        await child.wait()
 
 
 def scrape(port: int) -> Series:

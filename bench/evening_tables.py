@@ -18,6 +18,7 @@ from bench.evening_alerts import Expect, Fired, Span
 from bench.evening_pages import Life, Outage, Told
 from bench.evening_system import SITE, SPEED, Series
 from bench.evening_truth import COUNTED, Message, Sent, Truth
+from bench.lab.score import quantile
 from bench.lab.tables import Table
 from streams.events import AnyEvent
 from streams.pager.deciding import PagerState, pages
@@ -33,9 +34,6 @@ IN_FLIGHT_S = 2.0
 STEP_S = 5
 _ALERTS = ("rule", "severity", "state")
 _LONGEST = 70
-
-#: Queries that may answer with nothing, and why; (dashboard, beginning of the expression).
-JUSTIFIED: Mapping[tuple[str, str], str] = {}
 
 
 class Killed(NamedTuple):
@@ -157,7 +155,7 @@ def _expected(facts: Facts) -> list[Expect]:
     found = [*facts.expected, *evening_alerts.of_callers(facts.truth.counted, span)]
     found += evening_alerts.of_lateness(facts.sent, span, [killed.at for killed in facts.killed])
     found.append(evening_alerts.of_words(facts.events, span))
-    found.append(evening_alerts.of_letters([(letter.at, "") for letter in facts.letters], span))
+    found.append(evening_alerts.of_letters([letter.at for letter in facts.letters], span))
     if facts.dead:
         found.append(_receiver_down(facts, facts.dead))
     return found
@@ -439,7 +437,7 @@ def _delays(facts: Facts) -> Found:
         _delay("dingtalk, while the webhook is dead", meanwhile),
     ]
     note = "From the broker's time of the change that pages to when the receiver took the page."
-    late = len(meanwhile) > 3 and _quantile(meanwhile, 0.5) > 5 * max(_quantile(calm, 0.5), 1.0)
+    late = len(meanwhile) > 3 and quantile(meanwhile, 0.5) > 5 * max(quantile(calm or [0.0], 0.5), 1.0)
     faults = ["DingTalk was delayed while the webhook was dead"] * late
     return Table("How soon", ("", "pages", "p50", "p95", "max"), rows, note), faults
 
@@ -457,12 +455,7 @@ def _was_dead(facts: Facts, at: float) -> bool:
 def _delay(what: str, delays: Sequence[float]) -> tuple[str, ...]:
     if not delays:
         return what, "0", "", "", ""
-    return what, f"{len(delays)}", *(f"{_quantile(delays, of):.2f} s" for of in (0.5, 0.95, 1.0))
-
-
-def _quantile(values: Sequence[float], of: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, round(of * (len(ordered) - 1)))] if ordered else 0.0
+    return what, f"{len(delays)}", *(f"{quantile(delays, of):.2f} s" for of in (0.5, 0.95, 1.0))
 
 
 def _alertmanager(facts: Facts) -> Found:
@@ -494,19 +487,9 @@ def _alertmanager(facts: Facts) -> Found:
 
 
 def _dashboards(facts: Facts) -> Found:
-    rows, faults = [], []
-    for one, series in facts.asked:
-        why = next(
-            (text for (board, begin), text in JUSTIFIED.items() if one.board == board and one.expr.startswith(begin)),
-            "",
-        )
-        rows.append(
-            (f"{one.board}: {one.panel}", f"`{_short(one.expr)}`", f"{series}" if series or not why else f"0: {why}")
-        )
-        if not series and not why:
-            faults.append(f"no data: {one.board}: {one.panel}: {one.expr}")
-    empty = sum(not series for _, series in facts.asked)
-    note = f"{len(facts.asked)} queries over the whole evening, All chosen in each variable; {empty} without data."
+    rows = [(f"{one.board}: {one.panel}", f"`{_short(one.expr)}`", f"{series}") for one, series in facts.asked]
+    faults = [f"no data: {one.board}: {one.panel}: {one.expr}" for one, series in facts.asked if not series]
+    note = f"{len(rows)} queries over the whole evening, All chosen in each variable; {len(faults)} without data."
     return Table("The dashboards' queries", ("panel", "expression", "series"), rows, note), faults
 
 

@@ -5,6 +5,8 @@ Owns the questions; the metrics are those of ``streams.metrics.TABLE``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 from streams.metrics import DIRECT, LONGEST_QUEUE, MOST_QUEUES, OTHER, TABLE
@@ -139,16 +141,18 @@ def as_markdown() -> str:
 
 
 def _answers() -> str:
-    head = "| question | expression | to know |\n|---|---|---|\n"
-    rows = (f"| {a.question} | `{_cell(a.expression)}` | {_cell(a.note)} |" for a in ANSWERS)
-    return head + "\n".join(rows) + "\n"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+    rows = ((a.question, f"`{a.expression}`", a.note) for a in ANSWERS)
+    return _table(("question", "expression", "to know"), rows)
 
 
 def _rows() -> str:
-    head = "| metric | kind | labels | process | what |\n|---|---|---|---|---|\n"
-    rows = (f"| `{m.name}` | {m.kind} | {', '.join(m.labels)} | {', '.join(m.where)} | {m.help} |" for m in TABLE)
-    return head + "\n".join(rows) + "\n"
+    rows = ((f"`{m.name}`", m.kind, ", ".join(m.labels), ", ".join(m.where), m.help) for m in TABLE)
+    return _table(("metric", "kind", "labels", "process", "what"), rows)
+
+
+def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """As Markdown has it."""
+    cells = ((cell.replace("|", "\\|") for cell in row) for row in rows)
+    lines = (f"| {' | '.join(row)} |" for row in (columns, *cells))
+    head, *body = lines
+    return "\n".join((head, "|" + "---|" * len(columns), *body)) + "\n"

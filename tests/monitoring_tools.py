@@ -7,7 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from streams.shell.kafka import free_port
@@ -15,45 +15,26 @@ from streams.shell.kafka import free_port
 READY_S = 30.0
 
 
-@contextmanager
-def prometheus(folder: Path, config: Path, *options: str) -> Iterator[str]:
+def prometheus(folder: Path, config: Path, *options: str) -> AbstractContextManager[str]:
     """Started on that configuration; yields its address."""
-    port = free_port()
-    command = [
-        "prometheus",
-        f"--config.file={config}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--web.enable-lifecycle",
-        *options,
-    ]
-    with _running(command, folder / "prometheus.log", f"http://127.0.0.1:{port}") as url:
-        yield url
+    return _running("prometheus", folder, config, f"--storage.tsdb.path={folder / 'data'}", *options)
 
 
-@contextmanager
-def alertmanager(folder: Path, config: Path, *options: str) -> Iterator[str]:
+def alertmanager(folder: Path, config: Path) -> AbstractContextManager[str]:
     """Started on that configuration; yields its address."""
-    port = free_port()
-    command = [
-        "prometheus-alertmanager",
-        f"--config.file={config}",
-        f"--storage.path={folder / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--cluster.listen-address=",
-        *options,
-    ]
-    with _running(command, folder / "alertmanager.log", f"http://127.0.0.1:{port}") as url:
-        yield url
+    alone = "--cluster.listen-address="
+    return _running("prometheus-alertmanager", folder, config, f"--storage.path={folder / 'data'}", alone)
 
 
 @contextmanager
-def _running(command: list[str], log: Path, url: str) -> Iterator[str]:
-    log.parent.mkdir(parents=True, exist_ok=True)
+def _running(program: str, folder: Path, config: Path, *options: str) -> Iterator[str]:
+    listens, log = f"127.0.0.1:{free_port()}", folder / f"{program}.log"
+    command = [program, f"--config.file={config}", f"--web.listen-address={listens}", *options]
+    folder.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
         try:
-            _until_ready(process, log, url)
-            yield url
+            _until_ready(process, log, f"http://{listens}")
+            yield f"http://{listens}"
         finally:
             process.kill()
 

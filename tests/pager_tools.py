@@ -20,13 +20,26 @@ from streams.pager import deciding
 from streams.pager.deciding import PagerState, Put
 from streams.pager.desk import Desk, Work
 from streams.pager.duty import Called, Plan, Route
-from streams.pager.page import Notice
+from streams.pager.page import Notice, Page
 from streams.verdicts import Action, Judgement, Standing, judge
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 #: 2026-11-20 12:00 in Shanghai, a Friday.
 NOON = 1_795_147_200.0
 ALL = frozenset({"opened", "escalated", "claimed", "resolved"})
+#: A page of long ago: 06:13:20 in Shanghai.
+PAGE = Page(
+    id="0123456789abcdef",
+    rule="hold-long",
+    title="保持超过 240 秒",
+    title_en="On hold for more than 240 s",
+    severity="critical",
+    queue="support",
+    site="main",
+    clause="《服务规范》4.2",
+    at=1.7e9,
+    link="http://wall.example/alerts/0123456789abcdef",
+)
 #: Nothing of this may stand in a page.
 PERSONAL = (
     "13812345678",

@@ -12,37 +12,24 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from pydantic import SecretStr
 
 from streams.metrics import Metrics
 from streams.pager.line import CALLED_LATER_S, FIRST_S, LONGEST_S, Line, Turns, World
 from streams.pager.pace import Limit
-from streams.pager.page import News, Notice, Page
+from streams.pager.page import News, Notice
 from streams.pager.receiver import Receiver, RefusedError, RetryError
 from streams.pager.receivers import receivers
 from streams.settings import PagerSettings, ReceiverSettings, Settings
 from tests.pager_receiver import CUT, HANG, TOKEN, PagerReceiver, answer
+from tests.pager_tools import PAGE
 
-AT = 1.7e9
-PAGE = Page(
-    id="a1",
-    rule="hold-long",
-    title="保持超过 240 秒",
-    title_en="On hold for more than 240 s",
-    severity="critical",
-    queue="support",
-    site="main",
-    clause="《服务规范》4.2",
-    at=AT,
-    link="http://wall.example/alerts/a1",
-)
+AT = PAGE.at
 
 
 def notice(page: str = "a1", news: News = "opened", level: int = 1, at: float = AT) -> Notice:
-    made = Page(
-        **{**{f: getattr(PAGE, f) for f in PAGE.__struct_fields__}, "id": page, "link": f"http://w/alerts/{page}"}
-    )
-    return Notice(page=made, news=news, level=level, at=at)
+    return Notice(page=replace(PAGE, id=page, link=f"http://w/alerts/{page}"), news=news, level=level, at=at)
 
 
 class Scripted:

@@ -37,23 +37,12 @@ from streams.settings import PagerSettings, ReceiverSettings, Settings, Settings
 from streams.shell.kafka import free_port
 from tests.monitoring_tools import alertmanager
 from tests.pager_receiver import CUT, HANG, TOKEN, PagerReceiver, answer
+from tests.pager_tools import PAGE
 
-AT = 1.7e9  # 06:13:20 in Shanghai
+AT = PAGE.at
 SECRET = "s3cret-of-the-test"  # noqa: S105 - of receivers that do not exist
 ANOTHER = "another-one"
 SIGNED = {"dingtalk", "feishu", "webhook", "pagerduty"}
-PAGE = Page(
-    id="0123456789abcdef",
-    rule="hold-long",
-    title="保持超过 240 秒",
-    title_en="On hold for more than 240 s",
-    severity="critical",
-    queue="support",
-    site="main",
-    clause="《服务规范》4.2",
-    at=AT,
-    link="http://wall.example/alerts/0123456789abcdef",
-)
 OPENED = Notice(page=PAGE, news="opened", at=AT + 3)
 ESCALATED = Notice(page=PAGE, news="escalated", level=2, at=AT + 303)
 CLAIMED = Notice(page=PAGE, news="claimed", at=AT + 400)
@@ -881,6 +870,13 @@ def _words() -> Words:
 
 
 # ---------------------------------------------------------------------------------------------- settings
+
+
+@pytest.mark.parametrize("address", ["no address", "@x", "a@", "a@b@c", "a@[b", "a b@c", "<>", "", "\u4e09@b.c"])
+def test_what_is_no_address_is_a_fault_of_the_settings(address: str) -> None:
+    given = ReceiverSettings(name="f", kind="email", url=SecretStr("smtp://h"), sender="a@b.c", to=("a@b.c", address))
+    with pytest.raises(SettingsError, match="an address is no address such as"):
+        receivers(settings(given))
 
 
 def test_every_fault_is_told_at_once_and_no_address(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dashboards.grafana import names
 from dashboards.grafana.panels import (
+    CPU,
     GREEN,
     ORANGE,
     RED,
@@ -16,17 +17,17 @@ from dashboards.grafana.panels import (
     Row,
     Text,
     age,
-    increase,
+    greatest,
     most,
     of,
-    quantile,
+    percentiles,
     rate,
+    stepwise,
     total,
 )
 
 #: Sound older than `ears.behind_s` (20 s) is skipped; rules about words wait 5 s.
 _BEHIND = ((None, GREEN), (5, ORANGE), (20, RED))
-_CPU = ((None, GREEN), (0.8, ORANGE), (0.95, RED))
 _AGE = ((None, GREEN), (30, ORANGE), (120, RED))
 _SILENT = f"1 - {rate('sansheng_ears_speech_seconds_total')} / ({rate('sansheng_ears_heard_seconds_total')} > 0)"
 
@@ -70,7 +71,7 @@ _NOW = Row(
             (Query(f"max({of('sansheng_ears_cpu_share')})", Text("负荷", "Load")),),
             width=4,
             height=5,
-            limits=_CPU,
+            limits=CPU,
             decimals=0,
         ),
         Panel(
@@ -129,11 +130,7 @@ _PACE = Row(
                 "From a frame's broker time to when what it brought about was sent.",
             ),
             "s",
-            (
-                Query(quantile(0.5, "sansheng_ears_delay_seconds"), Text("一半不超过", "Median")),
-                Query(quantile(0.95, "sansheng_ears_delay_seconds"), Text("95% 不超过", "95th percentile")),
-                Query(quantile(0.99, "sansheng_ears_delay_seconds"), Text("99% 不超过", "99th percentile")),
-            ),
+            percentiles("sansheng_ears_delay_seconds"),
             limits=_BEHIND,
         ),
         Panel(
@@ -141,7 +138,7 @@ _PACE = Row(
             Text("落后", "Behind"),
             Text("每个语音识别进程此刻处理的声音有多旧。", "Age of the sound that is heard now, by recogniser."),
             "s",
-            (Query(f"max by (site, instance) ({of('sansheng_ears_lag_seconds')})", "{{site}} {{instance}}"),),
+            (Query(greatest("sansheng_ears_lag_seconds", "instance"), "{{site}} {{instance}}"),),
             limits=_BEHIND,
         ),
         Panel(
@@ -149,8 +146,8 @@ _PACE = Row(
             Text("负荷", "Load"),
             Text("每个语音识别进程用掉一个核的多少。", "Share of one core, by recogniser."),
             "percentunit",
-            (Query(f"max by (site, instance) ({of('sansheng_ears_cpu_share')})", "{{site}} {{instance}}"),),
-            limits=_CPU,
+            (Query(greatest("sansheng_ears_cpu_share", "instance"), "{{site}} {{instance}}"),),
+            limits=CPU,
             decimals=0,
         ),
         Panel(
@@ -163,7 +160,7 @@ _PACE = Row(
             "short",
             (
                 Query(
-                    most(12, f"max by (site, topic, partition) ({of('sansheng_lag_messages', process='recognise')})"),
+                    most(12, greatest("sansheng_lag_messages", "topic", "partition", process="recognise")),
                     "{{site}} {{topic}} {{partition}}",
                 ),
             ),
@@ -235,7 +232,7 @@ _MISSED = Row(
                 "By reason. Rules about words are not judged there.",
             ),
             "s",
-            (Query(increase("sansheng_ears_gap_seconds_total", "reason", over="$__interval"), "{{reason}}"),),
+            (Query(stepwise("sansheng_ears_gap_seconds_total", "reason"), "{{reason}}"),),
             names=names.GAPS,
             stacked=True,
         ),
@@ -244,7 +241,7 @@ _MISSED = Row(
             Text("没有听到的段数", "Stretches not heard"),
             Text("没有听到的段数,按原因。", "How many, by reason."),
             "short",
-            (Query(increase("sansheng_ears_gaps_total", "reason", over="$__interval"), "{{reason}}"),),
+            (Query(stepwise("sansheng_ears_gaps_total", "reason"), "{{reason}}"),),
             names=names.GAPS,
             stacked=True,
             decimals=0,
@@ -258,10 +255,9 @@ _MISSED = Row(
             ),
             "short",
             (
-                Query(increase("sansheng_ears_faults_total", over="$__interval"), Text("识别器出错", "Ears failed")),
+                Query(stepwise("sansheng_ears_faults_total"), Text("识别器出错", "Ears failed")),
                 Query(
-                    increase("sansheng_dead_letters_total", over="$__interval", process="recognise"),
-                    Text("读不了的消息", "Dead letters"),
+                    stepwise("sansheng_dead_letters_total", process="recognise"), Text("读不了的消息", "Dead letters")
                 ),
             ),
             decimals=0,
@@ -305,14 +301,8 @@ _SOURCES = Row(
             ),
             "short",
             (
-                Query(
-                    most(10, increase("sansheng_listen_faults_total", "source", "reason", over="$__interval")),
-                    "{{source}} {{reason}}",
-                ),
-                Query(
-                    increase("sansheng_listen_slowed_seconds_total", over="$__interval"),
-                    Text("让来源等待(秒)", "Made to wait, s"),
-                ),
+                Query(most(10, stepwise("sansheng_listen_faults_total", "source", "reason")), "{{source}} {{reason}}"),
+                Query(stepwise("sansheng_listen_slowed_seconds_total"), Text("让来源等待(秒)", "Made to wait, s")),
             ),
             width=6,
             stacked=True,
@@ -327,7 +317,7 @@ _SOURCES = Row(
             "none",
             (Query(f"min({of('sansheng_listen_reads_calls')})", Text("来电记录", "Calls")),),
             width=6,
-            words=((0, Text("否", "No"), RED), (1, Text("是", "Yes"), GREEN)),
+            words=names.YES_NO,
         ),
     ),
 )

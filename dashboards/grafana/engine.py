@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dashboards.grafana import names
 from dashboards.grafana.panels import (
+    CPU,
     GREEN,
     ORANGE,
     RED,
@@ -18,12 +19,14 @@ from dashboards.grafana.panels import (
     Row,
     Text,
     age,
-    increase,
+    greatest,
     most,
     of,
     once,
+    percentiles,
     quantile,
     rate,
+    stepwise,
     total,
 )
 
@@ -32,9 +35,6 @@ _AGE = ((None, GREEN), (15, ORANGE), (60, RED))
 _LATE = ((None, GREEN), (1, ORANGE), (5, RED))
 _LAG = ((None, GREEN), (1000, ORANGE), (10_000, RED))
 _NONE_IS_GOOD = ((None, GREEN), (0.5, RED))
-_YES_NO = ((0, Text("否", "No"), RED), (1, Text("是", "Yes"), GREEN))
-#: Of one core.
-_CPU = ((None, GREEN), (0.8, ORANGE), (0.95, RED))
 
 
 def _up(process: str = "") -> str:
@@ -42,16 +42,8 @@ def _up(process: str = "") -> str:
     return of("up", job="sansheng", **labels)
 
 
-def _percentiles(metric: str) -> tuple[Query, ...]:
-    return (
-        Query(quantile(0.5, metric), Text("一半不超过", "Median")),
-        Query(quantile(0.95, metric), Text("95% 不超过", "95th percentile")),
-        Query(quantile(0.99, metric), Text("99% 不超过", "99th percentile")),
-    )
-
-
-def _yes_no(title: Text, says: Text, expr: str, legend: Text, width: int = 3) -> Panel:
-    return Panel("stat", title, says, "none", (Query(expr, legend),), width=width, height=4, words=_YES_NO)
+def _yes_no(title: Text, says: Text, expr: str, legend: Text) -> Panel:
+    return Panel("stat", title, says, "none", (Query(expr, legend),), width=3, height=4, words=names.YES_NO)
 
 
 _NOW = Row(
@@ -165,7 +157,7 @@ _LATENCY = Row(
                 "From the event (or the deadline) to the alert's acknowledgement by the broker.",
             ),
             "s",
-            _percentiles("sansheng_event_to_alert_seconds"),
+            percentiles("sansheng_event_to_alert_seconds"),
             limits=_LATE,
         ),
         Panel(
@@ -173,7 +165,7 @@ _LATENCY = Row(
             Text("告警到监控墙", "Alert to wall"),
             Text("从告警写入消息系统到送往浏览器。", "From the alert's broker time to the browsers' queues."),
             "s",
-            _percentiles("sansheng_wall_lag_seconds"),
+            percentiles("sansheng_wall_lag_seconds"),
             limits=_LATE,
         ),
         Panel(
@@ -184,7 +176,7 @@ _LATENCY = Row(
                 "From when an alert became true to the browsers' queues: what a supervisor waits.",
             ),
             "s",
-            _percentiles("sansheng_event_to_wall_seconds"),
+            percentiles("sansheng_event_to_wall_seconds"),
             limits=_LATE,
         ),
         Panel(
@@ -195,7 +187,7 @@ _LATENCY = Row(
                 "How long after its deadline a tick was processed. Alerts by time alone are late by as much.",
             ),
             "s",
-            _percentiles("sansheng_tick_late_seconds"),
+            percentiles("sansheng_tick_late_seconds"),
             limits=_LATE,
         ),
         Panel(
@@ -230,7 +222,7 @@ _LATENCY = Row(
             "short",
             (
                 Query(
-                    most(12, f"max by (site, topic, partition) ({of('sansheng_lag_messages')})"),
+                    most(12, greatest("sansheng_lag_messages", "topic", "partition")),
                     "{{site}} {{topic}} {{partition}}",
                 ),
             ),
@@ -269,12 +261,7 @@ _FLOW = Row(
                 "By source and reason. Look at every one: its headers say why, and the mend.",
             ),
             "short",
-            (
-                Query(
-                    most(10, increase("sansheng_dead_letters_total", "source", "reason", over="$__interval")),
-                    "{{source}} {{reason}}",
-                ),
-            ),
+            (Query(most(10, stepwise("sansheng_dead_letters_total", "source", "reason")), "{{source}} {{reason}}"),),
             stacked=True,
         ),
         Panel(
@@ -287,12 +274,9 @@ _FLOW = Row(
             ),
             "short",
             (
-                Query(increase("sansheng_oddities_total", over="$__interval"), Text("时间不对的事件", "Odd times")),
-                Query(
-                    increase("sansheng_pbx_problems_total", over="$__interval"),
-                    Text("读不懂的总机消息", "PBX blocks"),
-                ),
-                Query(increase("sansheng_pbx_connects_total", over="$__interval"), Text("登录总机", "PBX logins")),
+                Query(stepwise("sansheng_oddities_total"), Text("时间不对的事件", "Odd times")),
+                Query(stepwise("sansheng_pbx_problems_total"), Text("读不懂的总机消息", "PBX blocks")),
+                Query(stepwise("sansheng_pbx_connects_total"), Text("登录总机", "PBX logins")),
             ),
         ),
         Panel(
@@ -303,7 +287,7 @@ _FLOW = Row(
                 "Changed rulebooks, taken or refused. After a refusal the older one goes on judging.",
             ),
             "short",
-            (Query(increase("sansheng_rulebook_reloads_total", "outcome", over="$__interval"), "{{outcome}}"),),
+            (Query(stepwise("sansheng_rulebook_reloads_total", "outcome"), "{{outcome}}"),),
             names=names.RELOADS,
             decimals=0,
         ),
@@ -319,10 +303,7 @@ _FLOW = Row(
             (
                 Query(f"max({of('sansheng_rulebook_versions')})", Text("在用版本", "In use")),
                 Query(f"max({of('sansheng_rulebook_refused')})", Text("规则文件有错", "Files have faults")),
-                Query(
-                    increase("sansheng_calls_moved_total", over="$__interval"),
-                    Text("换了版本的通话", "Calls moved"),
-                ),
+                Query(stepwise("sansheng_calls_moved_total"), Text("换了版本的通话", "Calls moved")),
             ),
             decimals=0,
         ),
@@ -355,7 +336,7 @@ _WORKERS = Row(
                     "{{site}} {{process}} {{instance}}",
                 ),
             ),
-            limits=_CPU,
+            limits=CPU,
             decimals=0,
         ),
         Panel(
@@ -365,7 +346,7 @@ _WORKERS = Row(
             "bytes",
             (
                 Query(
-                    f"max by (site, process, instance) ({of('process_resident_memory_bytes', job='sansheng')})",
+                    greatest("process_resident_memory_bytes", "process", "instance", job="sansheng"),
                     "{{site}} {{process}} {{instance}}",
                 ),
             ),
@@ -376,11 +357,9 @@ _WORKERS = Row(
             Text("每个进程的版本和已运行多久。", "By process: its version, and for how long it has run."),
             "short",
             (
+                Query(greatest("sansheng_build_info", "process", "instance", "version"), "{{process}}", "runs"),
                 Query(
-                    f"max by (site, process, instance, version) ({of('sansheng_build_info')})", "{{process}}", "runs"
-                ),
-                Query(
-                    f"time() - max by (site, process, instance) ({of('process_start_time_seconds', job='sansheng')})",
+                    f"time() - {greatest('process_start_time_seconds', 'process', 'instance', job='sansheng')}",
                     "{{process}}",
                     "since",
                 ),
@@ -449,10 +428,8 @@ _WALL = Row(
             ),
             "short",
             (
-                Query(increase("sansheng_wall_acts_total", "action", over="$__interval", outcome="done"), "{{action}}"),
-                Query(
-                    increase("sansheng_wall_acts_total", "outcome", over="$__interval", outcome="!done"), "{{outcome}}"
-                ),
+                Query(stepwise("sansheng_wall_acts_total", "action", outcome="done"), "{{action}}"),
+                Query(stepwise("sansheng_wall_acts_total", "outcome", outcome="!done"), "{{outcome}}"),
             ),
             width=6,
             names={**names.ACTIONS, **names.PROBLEMS},
@@ -468,11 +445,8 @@ _WALL = Row(
             ),
             "short",
             (
-                Query(increase("sansheng_wall_pages_total", "what", over="$__interval", outcome="shown"), "{{what}}"),
-                Query(
-                    increase("sansheng_wall_pages_total", "outcome", over="$__interval", outcome="!shown"),
-                    "{{outcome}}",
-                ),
+                Query(stepwise("sansheng_wall_pages_total", "what", outcome="shown"), "{{what}}"),
+                Query(stepwise("sansheng_wall_pages_total", "outcome", outcome="!shown"), "{{outcome}}"),
             ),
             names={**names.OPENED, **names.PROBLEMS},
             stacked=True,
@@ -483,7 +457,7 @@ _WALL = Row(
             Text("被拒绝的连接", "Refused connections"),
             Text("监控墙拒绝的连接和票据,按原因。", "And tickets, by reason."),
             "short",
-            (Query(increase("sansheng_wall_refused_total", "reason", over="$__interval"), "{{reason}}"),),
+            (Query(stepwise("sansheng_wall_refused_total", "reason"), "{{reason}}"),),
             names=names.REFUSALS,
             stacked=True,
             decimals=0,
@@ -496,7 +470,7 @@ _WALL = Row(
                 "By topic; views are parts of screens that could not be made. All zero on a good day.",
             ),
             "short",
-            (Query(increase("sansheng_wall_unreadable_total", "topic", over="$__interval"), "{{topic}}"),),
+            (Query(stepwise("sansheng_wall_unreadable_total", "topic"), "{{topic}}"),),
             decimals=0,
         ),
     ),
@@ -532,7 +506,7 @@ _ARCHIVE = Row(
             Text("存一批要多久", "Time to store a batch"),
             Text("存入一批的时间,含等待数据库。", "Waiting for the store included."),
             "s",
-            _percentiles("sansheng_archive_batch_seconds"),
+            percentiles("sansheng_archive_batch_seconds"),
             width=6,
         ),
         Panel(
@@ -550,12 +524,9 @@ _ARCHIVE = Row(
                     Text("上次存入(小时前) {{site}}", "Last write, hours ago {{site}}"),
                 ),
                 Query(once("sansheng_archive_parquet_pending"), Text("待写日子", "Days pending")),
-                Query(
-                    increase("sansheng_archive_parquet_failed_total", over="$__interval"),
-                    Text("写不成", "Days failed"),
-                ),
-                Query(increase("sansheng_archive_unreadable_total", over="$__interval"), Text("读不了", "Unreadable")),
-                Query(increase("sansheng_archive_resets_total", over="$__interval"), Text("从头读", "Resets")),
+                Query(stepwise("sansheng_archive_parquet_failed_total"), Text("写不成", "Days failed")),
+                Query(stepwise("sansheng_archive_unreadable_total"), Text("读不了", "Unreadable")),
+                Query(stepwise("sansheng_archive_resets_total"), Text("从头读", "Resets")),
             ),
             width=6,
         ),
@@ -586,11 +557,8 @@ _PAGER = Row(
             ),
             "short",
             (
-                Query(increase("sansheng_pager_pages_total", "outcome", over="$__interval"), "{{outcome}}"),
-                Query(
-                    increase("sansheng_pager_escalations_total", "why", over="$__interval"),
-                    "{{why}}",
-                ),
+                Query(stepwise("sansheng_pager_pages_total", "outcome"), "{{outcome}}"),
+                Query(stepwise("sansheng_pager_escalations_total", "why"), "{{why}}"),
             ),
             width=6,
             names={**names.PAGES, **names.ESCALATIONS},
@@ -604,12 +572,7 @@ _PAGER = Row(
                 "By receiver: sent, failed (tried again), refused (given up).",
             ),
             "short",
-            (
-                Query(
-                    increase("sansheng_pager_deliveries_total", "receiver", "outcome", over="$__interval"),
-                    "{{receiver}} {{outcome}}",
-                ),
-            ),
+            (Query(stepwise("sansheng_pager_deliveries_total", "receiver", "outcome"), "{{receiver}} {{outcome}}"),),
             width=6,
             stacked=True,
             decimals=0,
@@ -654,7 +617,7 @@ _PAGER = Row(
             (
                 Query(total(of("sansheng_pager_lag_messages"), "topic"), "{{topic}}"),
                 Query(
-                    increase("sansheng_pager_unreadable_total", "topic", over="$__interval"),
+                    stepwise("sansheng_pager_unreadable_total", "topic"),
                     Text("读不了 {{topic}}", "Unreadable {{topic}}"),
                 ),
             ),

@@ -23,6 +23,7 @@ from dashboards.grafana.panels import (
     of,
     quantile,
     rate,
+    stepwise,
     total,
 )
 
@@ -218,18 +219,9 @@ _LEVEL = Row(
             ),
             "short",
             (
-                Query(
-                    increase("sansheng_calls_offered_total", over="$__interval", queue=_QUEUE),
-                    Text("来电", "Offered"),
-                ),
-                Query(
-                    increase("sansheng_calls_in_time_total", over="$__interval", queue=_QUEUE),
-                    Text("三声内接起", "In time"),
-                ),
-                Query(
-                    increase("sansheng_calls_abandoned_total", over="$__interval", queue=_QUEUE),
-                    Text("放弃", "Abandoned"),
-                ),
+                Query(stepwise("sansheng_calls_offered_total", queue=_QUEUE), Text("来电", "Offered")),
+                Query(stepwise("sansheng_calls_in_time_total", queue=_QUEUE), Text("三声内接起", "In time")),
+                Query(stepwise("sansheng_calls_abandoned_total", queue=_QUEUE), Text("放弃", "Abandoned")),
             ),
             width=12,
             decimals=0,
@@ -386,12 +378,7 @@ _ALERTS = Row(
             Text("新告警", "New alerts"),
             Text("每 5 分钟新出现的告警,按级别。不分队列。", "Every five minutes, by severity. All queues together."),
             "short",
-            (
-                Query(
-                    increase("sansheng_alerts_total", "severity", over="$__interval", state="opened"),
-                    "{{severity}}",
-                ),
-            ),
+            (Query(stepwise("sansheng_alerts_total", "severity", state="opened"), "{{severity}}"),),
             width=12,
             names=names.SEVERITIES,
             stacked=True,

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cache
 
-from dashboards.grafana.panels import Mark, Text, of
+from dashboards.grafana.panels import GREEN, RED, Mark, Text, greatest, of
 from streams.alerts import Clause
 from streams.detectors.base import Rule
 from streams.rulebook import book, page
@@ -43,6 +43,7 @@ PROCESSES = {
     "pager": Text("值班通知", "Pager"),
 }
 RELOADS = {"taken": Text("已采用", "Taken"), "refused": Text("未通过检查", "Refused")}
+YES_NO = ((0, Text("否", "No"), RED), (1, Text("是", "Yes"), GREEN))
 MODES = {"wall": Text("大屏", "Wall mode"), "desk": Text("工作台", "Desk")}
 TRANSCRIPTS = {
     "partial": Text("未说完的句子", "Partial"),
@@ -157,7 +158,7 @@ def by_clause(expr: str) -> str:
     return f"sum by (clause) ({made})"
 
 
-def _titled(expr: str, among: Iterable[str], *, english: bool = False) -> str:
+def _titled(expr: str, among: Iterable[str], *, english: bool) -> str:
     """``expr`` by rule with a label ``title``; a rule of an overlay keeps its id."""
     made = f'label_join({expr}, "title", "", "rule")'
     for rule in among:
@@ -180,21 +181,24 @@ def critical_alerts(*, english: bool) -> Mark:
 
 def prometheus_alerts() -> Mark:
     """Where Prometheus itself raised an alarm; the runbook has a heading for each name."""
-    firing = f"max by (site, alertname, severity) ({of('ALERTS', alertstate='firing')})"
+    firing = greatest("ALERTS", "alertname", "severity", alertstate="firing")
     return Mark(Text("Prometheus 告警", "Prometheus alerts"), firing, "{{alertname}}", "site,severity", "orange")
 
 
 def deployments() -> Mark:
     """Where a version came that did not run a minute before."""
-    running = f"max by (site, process, version) ({of('sansheng_build_info')})"
-    before = f"max by (site, process, version) ({of('sansheng_build_info')} offset 1m)"
-    return Mark(
-        Text("版本上线", "Deployments"), f"{running} unless {before}", "{{process}} {{version}}", "site,process", "blue"
-    )
+    new = _new("sansheng_build_info", "process", "version")
+    return Mark(Text("版本上线", "Deployments"), new, "{{process}} {{version}}", "site,process", "blue")
 
 
 def rulebooks() -> Mark:
     """Where calls began to be judged by another rulebook."""
-    running = f"max by (site, version) ({of('sansheng_rulebook_info')})"
-    before = f"max by (site, version) ({of('sansheng_rulebook_info')} offset 1m)"
-    return Mark(Text("规则更换", "Rulebooks"), f"{running} unless {before}", "{{version}}", "site", "purple")
+    return Mark(
+        Text("规则更换", "Rulebooks"), _new("sansheng_rulebook_info", "version"), "{{version}}", "site", "purple"
+    )
+
+
+def _new(metric: str, *by: str) -> str:
+    """What a gauge tells now and did not tell a minute before."""
+    running = greatest(metric, *by)
+    return f"{running} unless {running.removesuffix(')')} offset 1m)"

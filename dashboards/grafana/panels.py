@@ -30,6 +30,8 @@ _REFS = "ABCDEFGHIJ"
 
 Kind = Literal["lines", "bars", "stat", "table", "gauges"]
 GREEN, YELLOW, ORANGE, RED = "green", "yellow", "orange", "red"
+#: Of one core.
+CPU = ((None, GREEN), (0.8, ORANGE), (0.95, RED))
 
 
 class Text(NamedTuple):
@@ -152,14 +154,24 @@ def increase(metric: str, *by: str, over: str = "$__range", **labels: str) -> st
     return total(f"increase({of(metric, **labels)}[{over}])", *by)
 
 
+def stepwise(metric: str, *by: str, **labels: str) -> str:
+    """Of a counter, in each step of a panel, over all instances."""
+    return increase(metric, *by, over="$__interval", **labels)
+
+
 def total(expr: str, *by: str) -> str:
     """Over everything but ``by``."""
     return f"sum by ({', '.join(by)}) ({expr})" if by else f"sum({expr})"
 
 
+def greatest(metric: str, *by: str, **labels: str) -> str:
+    """Of a gauge, the greatest in each site."""
+    return f"max by ({', '.join(('site', *by))}) ({of(metric, **labels)})"
+
+
 def once(metric: str, *by: str, **labels: str) -> str:
     """Of a gauge that several instances of a site tell alike: once a site, and summed over the sites."""
-    return total(f"max by ({', '.join(('site', *by))}) ({of(metric, **labels)})", *by)
+    return total(greatest(metric, *by, **labels), *by)
 
 
 def most(count: int, expr: str) -> str:
@@ -172,9 +184,18 @@ def quantile(share: float, metric: str, *by: str, **labels: str) -> str:
     return f"histogram_quantile({share:g}, {rate(f'{metric}_bucket', 'le', *by, **labels)})"
 
 
-def age(metric: str, *by: str, worst: Literal["min", "max"] = "min", **labels: str) -> str:
+def percentiles(metric: str) -> tuple[Query, ...]:
+    """What operators want to know of a histogram."""
+    return (
+        Query(quantile(0.5, metric), Text("一半不超过", "Median")),
+        Query(quantile(0.95, metric), Text("95% 不超过", "95th percentile")),
+        Query(quantile(0.99, metric), Text("99% 不超过", "99th percentile")),
+    )
+
+
+def age(metric: str, *by: str) -> str:
     """Seconds since a timestamp, by site; of several instances the furthest behind. 0 is no time, but not yet."""
-    return f"time() - {worst} by ({', '.join(('site', *by))}) ({of(metric, **labels)} > 0)"
+    return f"time() - min by ({', '.join(('site', *by))}) ({of(metric)} > 0)"
 
 
 # from data to Grafana
@@ -271,18 +292,11 @@ class _Maker:
         made.span(panel.width).height(panel.height).no_value("–" if panel.kind == "table" else self._say(_NONE))
         for ref, query in zip(_REFS, panel.queries, strict=False):
             made.with_target(self._target(panel, query, ref))
-        if panel.limits:
-            made.thresholds(_thresholds(panel.limits))
-        if panel.least is not None and panel.kind != "table":
-            made.min(panel.least)
-        if panel.most is not None:
-            made.max(panel.most)
-        if panel.decimals is not None:
-            made.decimals(panel.decimals)
+        _measure(made, panel)
         if interval := panel.interval or _interval(panel):
             made.interval(interval)
         if panel.words:
-            made.mappings([self._words(panel)])
+            made.mappings([self._mapped((str(value), word, colour) for value, word, colour in panel.words)])
         if panel.link:
             link = dashboard.DashboardLink(self._say(_OPEN)).url(self._address(panel.link)).target_blank(True)
             made.data_links([link])
@@ -359,7 +373,8 @@ class _Maker:
     def _properties(self, column: Column) -> Iterator[model.DynamicConfigValue]:
         yield model.DynamicConfigValue("unit", column.unit)
         if column.names is not None:
-            yield model.DynamicConfigValue("mappings", [self._renamed(column.names)])
+            renamed = ((value, name, None) for value, name in sorted(column.names.items()))
+            yield model.DynamicConfigValue("mappings", [self._mapped(renamed)])
         if column.limits:
             yield model.DynamicConfigValue("thresholds", _thresholds(column.limits).build())
             yield model.DynamicConfigValue("custom.cellOptions", {"type": "color-text"})
@@ -371,17 +386,10 @@ class _Maker:
             link = {"title": self._say(_OPEN), "url": self._address(column.link), "targetBlank": True}
             yield model.DynamicConfigValue("links", [link])
 
-    def _renamed(self, names: Mapping[str, Text]) -> model.ValueMap:
+    def _mapped(self, words: Iterable[tuple[str, Text, str | None]]) -> model.ValueMap:
         results = {
-            value: model.ValueMappingResult(text=self._say(name), index=place)
-            for place, (value, name) in enumerate(sorted(names.items()))
-        }
-        return model.ValueMap(options=results)
-
-    def _words(self, panel: Panel) -> model.ValueMap:
-        results = {
-            str(value): model.ValueMappingResult(text=self._say(word), color=colour, index=place)
-            for place, (value, word, colour) in enumerate(panel.words)
+            value: model.ValueMappingResult(text=self._say(word), color=colour, index=place)
+            for place, (value, word, colour) in enumerate(words)
         }
         return model.ValueMap(options=results)
 
@@ -399,6 +407,18 @@ _PAGES = (
     (Text("规则与静音", "Rules and snoozes"), "/rules"),
     (Text("查找通话", "Find calls"), "/search"),
 )
+
+
+def _measure(made: Any, panel: Panel) -> None:
+    """How its numbers are shown."""
+    if panel.limits:
+        made.thresholds(_thresholds(panel.limits))
+    if panel.least is not None and panel.kind != "table":
+        made.min(panel.least)
+    if panel.most is not None:
+        made.max(panel.most)
+    if panel.decimals is not None:
+        made.decimals(panel.decimals)
 
 
 def _interval(panel: Panel) -> str:

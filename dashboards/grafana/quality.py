@@ -7,25 +7,36 @@ ones: they are taken once a site, and summed over the sites.
 from __future__ import annotations
 
 from dashboards.grafana import names
-from dashboards.grafana.panels import GREEN, ORANGE, RED, Board, Column, Panel, Query, Row, Text, increase, of, total
+from dashboards.grafana.panels import (
+    GREEN,
+    ORANGE,
+    RED,
+    Board,
+    Column,
+    Panel,
+    Query,
+    Row,
+    Text,
+    greatest,
+    increase,
+    of,
+    stepwise,
+    total,
+)
 
 #: No manual says how many alerts must be right. Below the first people stop believing a rule, above the last they may.
 _RIGHT = ((None, RED), (0.6, ORANGE), (0.8, GREEN))
 _STEP = "1h"
 _ALERTS = "sansheng_alerts_total"
-_RULE = Column(
-    "rule",
-    Text("规则", "Rule"),
-    "string",
-    names=names.titles(),
-    link="/desk?state=all&rule=${__value.raw}",
-)
+_RULE = Column("rule", Text("规则", "Rule"), "string", names=names.titles(), link="/desk?state=all&rule=${__value.raw}")
+#: Where a click on a rule's own series leads.
+_RULES_ALERTS = "/desk?state=all&rule=${__field.labels.rule}"
 
 
 def _found(finding: str = "", *by: str) -> str:
     """Alerts of the last seven days by what people made of them, whichever wall tells."""
     labels = {"finding": finding} if finding else {}
-    return total(f"max by (site, rule, severity, finding) ({of('sansheng_rule_alerts', **labels)})", *by)
+    return total(greatest("sansheng_rule_alerts", "rule", "severity", "finding", **labels), *by)
 
 
 def _snoozed(*by: str) -> str:
@@ -101,12 +112,7 @@ _SUM = Row(
                 "Alerts that stayed off the walls because somebody snoozed their rule.",
             ),
             "short",
-            (
-                Query(
-                    _snoozed(),
-                    Text("静音", "Snoozed"),
-                ),
-            ),
+            (Query(_snoozed(), Text("静音", "Snoozed")),),
             width=4,
             height=5,
             decimals=0,
@@ -200,7 +206,7 @@ _BROKEN = Row(
             names=names.titles(),
             most=1,
             decimals=0,
-            link="/desk?state=all&rule=${__field.labels.rule}",
+            link=_RULES_ALERTS,
         ),
         Panel(
             "gauges",
@@ -215,7 +221,7 @@ _BROKEN = Row(
             height=10,
             names=names.titles(),
             decimals=0,
-            link="/desk?state=all&rule=${__field.labels.rule}",
+            link=_RULES_ALERTS,
         ),
     ),
 )
@@ -231,26 +237,21 @@ _COURSE = Row(
                 "Every hour, the eight rules with most. Where one changes with the rulebook, look at it first.",
             ),
             "short",
-            (
-                Query(
-                    f"topk(8, {increase(_ALERTS, 'rule', over='$__interval', state='opened')} > 0)",
-                    "{{rule}}",
-                ),
-            ),
+            (Query(f"topk(8, {stepwise(_ALERTS, 'rule', state='opened')} > 0)", "{{rule}}"),),
             width=12,
             height=10,
             names=names.titles(),
             stacked=True,
             decimals=0,
             interval=_STEP,
-            link="/desk?state=all&rule=${__field.labels.rule}",
+            link=_RULES_ALERTS,
         ),
         Panel(
             "bars",
             Text("新告警,按级别", "New alerts by severity"),
             Text("每小时新出现的告警,按级别。", "Every hour, by severity."),
             "short",
-            (Query(increase(_ALERTS, "severity", over="$__interval", state="opened"), "{{severity}}"),),
+            (Query(stepwise(_ALERTS, "severity", state="opened"), "{{severity}}"),),
             width=12,
             height=10,
             names=names.SEVERITIES,
@@ -314,13 +315,7 @@ _LEFT_OUT = Row(
                 "Alerts that a snooze kept off the walls. A rule that is always snoozed should be mended or retired.",
             ),
             "short",
-            (
-                Query(
-                    _snoozed("rule"),
-                    "{{rule}}",
-                    "times",
-                ),
-            ),
+            (Query(_snoozed("rule"), "{{rule}}", "times"),),
             columns=(_RULE, Column("times", Text("告警", "Alerts"), "short", decimals=0, width=100)),
             order="times",
         ),

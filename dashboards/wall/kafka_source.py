@@ -16,11 +16,11 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from datetime import tzinfo
+from functools import partial
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 
 from dashboards.wall import checkpoint as states
 from dashboards.wall.kafka_checkpoints import FIND_S, KafkaCheckpoints
@@ -29,8 +29,7 @@ from dashboards.wall.pieces import Checkpoint
 from dashboards.wall.source import TOPICS, Message, Sink, Topic
 from dashboards.wall.state import read_from
 from streams.settings import Settings
-from streams.shell.clients import CONNECT_TIMEOUT_S, STOP_TIMEOUT_S, LostError, partitions_of, stop
-from streams.shell.running import is_cancelled
+from streams.shell.clients import CONNECT_TIMEOUT_S, STOP_TIMEOUT_S, LostError, follow_forever, partitions_of, stop
 from streams.verdicts import WEEK_S
 
 log = logging.getLogger(__name__)
@@ -40,7 +39,6 @@ PROBE_EVERY_S = 2.0
 PROBE_TIMEOUT_S = 4.0
 #: Messages that wait in the broker while none arrive for this long, seconds: the fetcher is stuck.
 STUCK_AFTER_S = 15.0
-BACK_OFF_S = (0.5, 1.0, 2.0, 5.0)
 #: Heartbeats older than this, seconds, say nothing about now.
 HEARTBEATS_BACK_S = 60.0
 _BATCH = 500
@@ -64,20 +62,7 @@ class KafkaSource:
 
     async def run(self, sink: Sink) -> None:
         """Read until cancelled; trouble is told to ``sink`` and tried again with back-off."""
-        tries = 0
-        while True:
-            before = dict(self._next)
-            try:
-                await self._read(sink)
-            except asyncio.CancelledError:
-                if is_cancelled():
-                    raise
-                self._lost(sink, "the connection to the broker broke off")
-            except (LostError, KafkaError, OSError, TimeoutError) as error:
-                self._lost(sink, str(error) or type(error).__name__)
-            tries = 0 if self._next != before else tries
-            await asyncio.sleep(BACK_OFF_S[min(tries, len(BACK_OFF_S) - 1)])
-            tries += 1
+        await follow_forever(partial(self._read, sink), lambda: dict(self._next), partial(self._lost, sink))
 
     def _lost(self, sink: Sink, reason: str) -> None:
         log.warning("kafka at %s: %s", self._bootstrap, reason)

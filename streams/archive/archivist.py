@@ -29,10 +29,10 @@ from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.shell import kafka, topics
 from streams.shell.beats import beat
-from streams.shell.clients import CONNECT_TIMEOUT_S, LostError, partitions_of, stop
+from streams.shell.clients import CONNECT_TIMEOUT_S, LostError, follow_forever, partitions_of, stop
 from streams.shell.kafka import BrokerError
 from streams.shell.publisher import Publisher
-from streams.shell.running import UnreadyError, instance, is_cancelled
+from streams.shell.running import UnreadyError, instance
 from streams.telephony.pseudonym import key_from
 
 log = logging.getLogger("sansheng.archive")
@@ -44,7 +44,6 @@ PROBE_EVERY_S = 2.0
 PROBE_TIMEOUT_S = 4.0
 #: Messages that wait in the broker while none arrive for this long, seconds: the fetcher is stuck.
 STUCK_AFTER_S = 15.0
-BACK_OFF_S = (0.5, 1.0, 2.0, 5.0)
 #: A store that is not written to is looked at so often, seconds.
 LOOK_EVERY_S = 5.0
 #: `archive status` asks the broker for so long, seconds.
@@ -90,25 +89,19 @@ class Archivist:
             await asyncio.sleep(heartbeat.EVERY_S)
 
     async def _follow_forever(self) -> None:
-        tries = 0
+        await follow_forever(self._follow_the_store, lambda: dict(self._next), self._lost)
+
+    def _lost(self, reason: str) -> None:
+        log.warning("kafka at %s: %s", self._settings.bootstrap, reason)
+        self._why_not = "no broker"
+
+    async def _follow_the_store(self) -> None:
+        """Where another archivist has written meanwhile, read on from there at once."""
         while True:
-            before, reason = dict(self._next), ""
             try:
-                await self._follow()
+                return await self._follow()
             except ElsewhereError as error:
                 log.warning("%s: reading on from where it is", error)
-                continue
-            except asyncio.CancelledError:
-                if is_cancelled():
-                    raise
-                reason = "the connection to the broker broke off"
-            except (LostError, BrokerError, KafkaError, OSError, TimeoutError) as error:
-                reason = str(error) or type(error).__name__
-            log.warning("kafka at %s: %s", self._settings.bootstrap, reason)
-            self._why_not = "no broker"
-            tries = 0 if self._next != before else tries
-            await asyncio.sleep(BACK_OFF_S[min(tries, len(BACK_OFF_S) - 1)])
-            tries += 1
 
     # ---------------------------------------------------------------------------------------- reading
 

@@ -248,9 +248,9 @@ def _nameless(judgement: Judgement) -> Judgement:
 
 def on_told(plan: Plan, before: PagerState, receiver: str, notice: Notice, answer: Answer, now: float) -> Step:
     """A receiver has taken the notice, or never will. What happened meanwhile is now for it to hear."""
-    contact = before.contacts.get(receiver)
-    if contact is None or notice.news == "still" or notice.round != contact.round:
-        return Step(before)  # of an earlier round: it is being told anew
+    contact = _addressee(before, receiver, notice)
+    if contact is None:
+        return Step(before)
     if answer == "refused":
         refused = replace(contact, refused=contact.refused | {notice.news}, perhaps=contact.perhaps - {notice.news})
         return Step(_with(before, receiver, refused))
@@ -266,22 +266,26 @@ def on_told(plan: Plan, before: PagerState, receiver: str, notice: Notice, answe
 
 def on_perhaps(before: PagerState, receiver: str, notice: Notice) -> PagerState:
     """The receiver may have taken the notice, and nobody knows."""
-    contact = before.contacts.get(receiver)
-    if contact is None or notice.news == "still" or notice.round != contact.round:
-        return before
-    if notice.news in contact.told | contact.perhaps:
+    contact = _addressee(before, receiver, notice)
+    if contact is None or notice.news in contact.told | contact.perhaps:
         return before
     return _with(before, receiver, replace(contact, perhaps=contact.perhaps | {notice.news}))
 
 
 def on_unwanted(before: PagerState, receiver: str, notice: Notice) -> Step:
     """The turn of an end came, and the receiver does not know of the page: a successor need not wonder about it."""
-    contact = before.contacts.get(receiver)
-    if notice.news != "resolved" or contact is None or not before.is_over or notice.round != contact.round:
+    contact = _addressee(before, receiver, notice)
+    if notice.news != "resolved" or contact is None or not before.is_over:
         return Step(before)
     if contact.may_know or contact.refused & {*_OPENINGS, "resolved"}:
         return Step(before)
     return Step(_with(before, receiver, replace(contact, refused=contact.refused | {"resolved"})))
+
+
+def _addressee(state: PagerState, receiver: str, notice: Notice) -> Contact | None:
+    """Who a notice was for; None: it is of an earlier round and being told anew, or changes nothing, as ``still``."""
+    contact = state.contacts.get(receiver)
+    return contact if contact and notice.news != "still" and notice.round == contact.round else None
 
 
 def _with(state: PagerState, receiver: str, contact: Contact) -> PagerState:
@@ -293,8 +297,8 @@ def _with(state: PagerState, receiver: str, contact: Contact) -> PagerState:
 
 def on_time(plan: Plan, before: PagerState, now: float, slot: Slot) -> Step:
     """What is due by ``now``: the page expires, somebody is called, or it is forgotten."""
-    if before.page is None or before.over_at is not None:
-        forgotten_at = (before.heard_at if before.over_at is None else before.over_at) + KEPT_S
+    forgotten_at = _forgotten_at(before)
+    if forgotten_at is not None:
         return Step(None if now >= forgotten_at else before)
     ends_at = _ends_at(plan, before)
     if ends_at is not None and now >= ends_at:
@@ -305,12 +309,18 @@ def on_time(plan: Plan, before: PagerState, now: float, slot: Slot) -> Step:
 
 def next_due(plan: Plan, state: PagerState, now: float) -> float:
     """When ``on_time`` has something to do next, Unix seconds; in the past: at once."""
-    if state.page is None:
-        return state.heard_at + KEPT_S
-    if state.over_at is not None:
-        return state.over_at + KEPT_S
+    forgotten_at = _forgotten_at(state)
+    if forgotten_at is not None:
+        return forgotten_at
     dues = [due for due in (_ends_at(plan, state), _call_at(plan, state, now)) if due is not None]
     return min(dues)
+
+
+def _forgotten_at(state: PagerState) -> float | None:
+    """When it need not be remembered any more; None: its page is not over."""
+    if state.over_at is not None:
+        return state.over_at + KEPT_S
+    return state.heard_at + KEPT_S if state.page is None else None
 
 
 def _ends_at(plan: Plan, state: PagerState) -> float | None:

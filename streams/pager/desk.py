@@ -38,13 +38,6 @@ class Work(NamedTuple):
     counts: tuple[Count, ...]
 
 
-class Flight(NamedTuple):
-    """A receiver is being told this."""
-
-    receiver: str
-    notice: Notice
-
-
 class Desk:
     """The pages of some partitions."""
 
@@ -58,7 +51,7 @@ class Desk:
         self._lives_in: dict[str, int] = {}
         self._figures: Counter[str] = Counter()
         self._slots: dict[tuple[int, str, str], dict[int, str]] = {}
-        self._flying: set[Flight] = set()
+        self._flying: set[Put] = set()
         self._hushed: dict[str, dict[str, float]] = {}
         self._due: dict[str, float] = {}
         self._heap: list[tuple[float, str]] = []
@@ -155,17 +148,17 @@ class Desk:
         if self._is_hushed(state.id, receiver, now):
             self._schedule(state, now)
             return False
-        self._flying.add(Flight(receiver, notice))
+        self._flying.add(Put(receiver, notice))
         return True
 
     def landed(self, receiver: str, notice: Notice) -> None:
         """It is not being told any more."""
-        self._flying.discard(Flight(receiver, notice))
+        self._flying.discard(Put(receiver, notice))
 
     @property
     def flying(self) -> frozenset[str]:
         """The receivers that are being told something."""
-        return frozenset(flight.receiver for flight in self._flying)
+        return frozenset(put.receiver for put in self._flying)
 
     def told(self, receiver: str, notice: Notice, answer: Answer, now: float) -> None:
         """A receiver has taken a notice, or never will."""
@@ -211,8 +204,7 @@ class Desk:
         return self._heap[0][0] if self._heap else None
 
     def _schedule(self, state: PagerState, now: float) -> None:
-        due = deciding.next_due(self.plan, state, now)
-        due = min(due, *self._hushed.get(state.id, {}).values(), due)
+        due = min((deciding.next_due(self.plan, state, now), *self._hushed.get(state.id, {}).values()))
         if self._due.get(state.id) != due:
             self._due[state.id] = due
             heapq.heappush(self._heap, (due, state.id))

@@ -79,16 +79,13 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     def is_quiet(self, name: str, at: float) -> bool:
         """Whether that receiver has quiet hours."""
-        called = self.receivers.get(name)
-        quiet = called.quiet if called else None
-        return quiet is not None and lies_in(quiet, datetime.fromtimestamp(at, self.zone))
+        return self.quiet_until(name, at) is not None
 
     def quiet_until(self, name: str, at: float) -> float | None:
         """When its quiet hours end, Unix seconds; None: it has none now."""
         called = self.receivers.get(name)
-        if not called or not called.quiet or not self.is_quiet(name, at):
-            return None
-        return ends_at(called.quiet, at, self.zone)
+        until = ends_at(called.quiet, at, self.zone) if called and called.quiet else at
+        return until if until > at else None
 
     def awake(self, level: tuple[str, ...], at: float) -> tuple[str, ...]:
         """Those of a level who can be called."""

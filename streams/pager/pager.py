@@ -21,7 +21,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from streams import heartbeat
 from streams.metrics import Metrics
@@ -37,10 +37,10 @@ from streams.pager.receivers import receivers as receivers_of
 from streams.settings import Settings
 from streams.shell import topics
 from streams.shell.beats import beat
-from streams.shell.clients import CONNECT_TIMEOUT_S, LostError, partitions_of, stop
+from streams.shell.clients import CONNECT_TIMEOUT_S, LostError, follow_forever, partitions_of, stop
 from streams.shell.dead_letters import DeadLetter
 from streams.shell.publisher import Message, Publisher
-from streams.shell.running import UnreadyError, instance, is_cancelled
+from streams.shell.running import UnreadyError, instance
 
 log = logging.getLogger("sansheng.pager")
 
@@ -60,7 +60,6 @@ STUCK_AFTER_S = 15.0
 GAP_S = 3.0
 #: Records that are not acknowledged for this long, seconds, are said to be.
 PATIENCE_S = 5.0
-BACK_OFF_S = (0.5, 1.0, 2.0, 5.0)
 _BATCH, _WAIT_S = 500, 0.2
 
 Batch = dict[TopicPartition, list[ConsumerRecord[bytes | None, bytes | None]]]
@@ -120,7 +119,8 @@ class Pager(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's class
         """Page until cancelled. Raises KafkaError without a broker at first."""
         async with self._news, self._records:
             aside = [asyncio.create_task(work) for work in self._aside()]
-            following = asyncio.create_task(self._follow_forever())
+            followed = follow_forever(self._follow, lambda: dict(self._next), self._lost)
+            following = asyncio.create_task(followed)
             try:
                 done, _ = await asyncio.wait({following, *aside}, return_when=asyncio.FIRST_COMPLETED)
                 for ended in done:
@@ -184,23 +184,9 @@ class Pager(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's class
 
     # --------------------------------------------------------------------------------------- following
 
-    async def _follow_forever(self) -> None:
-        tries = 0
-        while True:
-            before, reason = dict(self._next), ""
-            try:
-                await self._follow()
-            except asyncio.CancelledError:
-                if is_cancelled():
-                    raise
-                reason = "the connection to the broker broke off"
-            except (LostError, KafkaError, OSError, TimeoutError) as error:
-                reason = str(error) or type(error).__name__
-            log.warning("kafka at %s: %s", self._settings.bootstrap, reason)
-            self._why_not = "no broker"
-            tries = 0 if self._next != before else tries
-            await asyncio.sleep(BACK_OFF_S[min(tries, len(BACK_OFF_S) - 1)])
-            tries += 1
+    def _lost(self, reason: str) -> None:
+        log.warning("kafka at %s: %s", self._settings.bootstrap, reason)
+        self._why_not = "no broker"
 
     async def _follow(self) -> None:
         """Read and page until something breaks. What is held stays held, so that the lines can go on."""

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from streams.alerts import SIGNS, duration_en, duration_zh
+from streams.detectors.wording import SEVERITY_ZH
 from streams.pager.deciding import Contact, PagerState
 from streams.pager.duty import Plan, shown
 from streams.pager.page import Notice, Page
@@ -45,10 +46,6 @@ _COLUMNS = {
         "通知对象",
     ),
     True: ("no.", "rule", "severity", "queue", "since", "level", "claimed", "told"),
-}
-_SEVERITY = {
-    False: {"critical": "严重", "warning": "警告", "notice": "提示"},
-    True: {"critical": "critical", "warning": "warning", "notice": "notice"},
 }
 _DIRECT = {False: "直拨来电", True: "direct calls"}
 _OTHERS = {False: "其他队列", True: "any other queue"}
@@ -158,7 +155,7 @@ def _row(state: PagerState, zone: ZoneInfo, *, english: bool) -> tuple[str, ...]
     lasts = (duration_zh, duration_en)[english](max(0.0, time.time() - page.at))
     return (
         page.title_en if english else page.title,
-        f"{SIGNS[page.severity]} {_SEVERITY[english][page.severity]}",
+        f"{SIGNS[page.severity]} {page.severity if english else SEVERITY_ZH[page.severity]}",
         page.queue or _DIRECT[english],
         f"{since:%m-%d %H:%M:%S} ({lasts})",
         _level(state, english=english),

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Never
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
+from streams.shell.kafka import BrokerError
 from streams.shell.running import is_cancelled
 
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S, STOP_TIMEOUT_S = 10.0, 5.0
+#: Between two tries to read on, seconds.
+BACK_OFF_S = (0.5, 1.0, 2.0, 5.0)
 
 
 class LostError(Exception):
@@ -34,6 +38,31 @@ async def partitions_of(bootstrap: str, topics: Sequence[str]) -> list[TopicPart
     if missing := [topic for topic, numbers in found.items() if not numbers]:
         raise LostError(f"topics missing: {', '.join(missing)} (run `sansheng topics apply`)")
     return [TopicPartition(topic, number) for topic, numbers in found.items() for number in sorted(numbers)]
+
+
+async def follow_forever(
+    follow: Callable[[], Awaitable[None]], place: Callable[[], object], lost: Callable[[str], None]
+) -> Never:
+    """Follow anew whenever that breaks off, until cancelled.
+
+    ``place``: how far it has come, by value; where it moved between two breaks, the back-off begins anew. ``lost`` is
+    told why it broke off.
+    """
+    tries = 0
+    while True:
+        before, reason = place(), ""
+        try:
+            await follow()
+        except asyncio.CancelledError:  # aiokafka lets it out of its own tasks
+            if is_cancelled():
+                raise
+            reason = "the connection to the broker broke off"
+        except (LostError, BrokerError, KafkaError, OSError, TimeoutError) as error:
+            reason = str(error) or type(error).__name__
+        lost(reason)
+        tries = 0 if place() != before else tries
+        await asyncio.sleep(BACK_OFF_S[min(tries, len(BACK_OFF_S) - 1)])
+        tries += 1
 
 
 async def stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:

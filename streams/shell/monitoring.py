@@ -59,7 +59,7 @@ PROGRAMS = (PROMETHEUS, ALERTMANAGER)
 
 def installed(settings: Settings, say: Say) -> Settings:
     """The settings with 0 for each program that is wanted and not installed; says so in one line."""
-    missing = [program for program in PROGRAMS if _port(settings, program) and not program.path]
+    missing = [program for program in PROGRAMS if _port(settings.monitoring, program) and not program.path]
     if missing:
         names = " and ".join(program.name.capitalize() for program in missing)
         packages = " ".join(program.package for program in missing)
@@ -88,13 +88,13 @@ def unless_taken(settings: Settings, say: Say) -> Settings:
     return _with_ports(settings, dict.fromkeys(troubles, 0))
 
 
-def _port(settings: Settings, program: Program) -> int:
-    port: int = getattr(settings.monitoring, program.name)
+def _port(monitoring: MonitoringSettings, program: Program) -> int:
+    port: int = getattr(monitoring, program.name)
     return port
 
 
 def _trouble(settings: Settings, program: Program) -> str:
-    port = _port(settings, program)
+    port = _port(settings.monitoring, program)
     return port_trouble(settings.monitoring.host, port) if port else ""
 
 
@@ -107,12 +107,22 @@ def _with_ports(settings: Settings, ports: dict[str, int]) -> Settings:
 
 def prometheus_url(monitoring: MonitoringSettings) -> str:
     """Its address; empty: it is not started."""
-    return f"http://{reachable(monitoring.host, monitoring.prometheus)}" if monitoring.prometheus else ""
+    return _url(monitoring, PROMETHEUS)
 
 
 def alertmanager_url(monitoring: MonitoringSettings) -> str:
     """Its address; empty: it is not started."""
-    return f"http://{reachable(monitoring.host, monitoring.alertmanager)}" if monitoring.alertmanager else ""
+    return _url(monitoring, ALERTMANAGER)
+
+
+def _url(monitoring: MonitoringSettings, program: Program) -> str:
+    return "".join(f"http://{address}" for address in _listening(monitoring, program))
+
+
+def _listening(monitoring: MonitoringSettings, program: Program) -> list[str]:
+    """Where it is reached; empty: it is not started."""
+    port = _port(monitoring, program)
+    return [reachable(monitoring.host, port)] if port else []
 
 
 def links(monitoring: MonitoringSettings) -> list[str]:
@@ -171,8 +181,9 @@ def targets(settings: Settings, watched: Iterable[Process]) -> list[dict[str, An
 def _prometheus(settings: Settings, watched: Sequence[Process]) -> Process:
     folder = (settings.run_dir / PROMETHEUS.name).absolute()
     make_private(folder / "targets")
-    _write(folder / "targets" / "sansheng.yml", yaml.safe_dump(targets(settings, watched), sort_keys=False))
-    exporting = dict.fromkeys(target["labels"]["process"] for target in targets(settings, watched))
+    scraped = targets(settings, watched)
+    _write(folder / "targets" / "sansheng.yml", yaml.safe_dump(scraped, sort_keys=False))
+    exporting = dict.fromkeys(target["labels"]["process"] for target in scraped)
     config = folder / "prometheus.yml"
     _write(config, yaml.safe_dump(_prometheus_config(settings, folder), sort_keys=False))
     _write(folder / SETTINGS_RULES, _settings_rules(exporting, alertmanager=_names_alertmanager(config)))
@@ -203,7 +214,7 @@ def _alertmanager(settings: Settings) -> Process:
 
 def _web(settings: Settings, program: Program) -> Sequence[str]:
     """Where it listens; where that is one address, it is also what links in alerts begin with."""
-    host, port = settings.monitoring.host, _port(settings, program)
+    host, port = settings.monitoring.host, _port(settings.monitoring, program)
     bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     here = [f"--web.external-url=http://{bind}"] if bind == reachable(host, port) else []
     return [f"--web.listen-address={bind}", *here]
@@ -216,9 +227,9 @@ def _prometheus_config(settings: Settings, folder: Path) -> dict[str, Any]:
     jobs = {job["job_name"]: job for job in config["scrape_configs"]}
     jobs["sansheng"]["file_sd_configs"] = [{"files": [str(folder / "targets" / "*.yml")]}]
     for program in PROGRAMS:
-        jobs[program.name]["static_configs"] = [{"targets": _listening(settings, program)}]
+        jobs[program.name]["static_configs"] = [{"targets": _listening(settings.monitoring, program)}]
     config["scrape_configs"] = [job for job in jobs.values() if job.get("static_configs") != [{"targets": []}]]
-    config["alerting"]["alertmanagers"] = _alertmanagers(_listening(settings, ALERTMANAGER))
+    config["alerting"]["alertmanagers"] = _alertmanagers(_listening(settings.monitoring, ALERTMANAGER))
     config["rule_files"] = [str(file) for file in (*_rule_files(), folder / SETTINGS_RULES)]
     return config
 
@@ -234,11 +245,6 @@ def _names_alertmanager(file: Path) -> bool:
         return alerting.get("alertmanagers") not in (None, [], _alertmanagers([]))
     except (yaml.YAMLError, AttributeError):
         return True
-
-
-def _listening(settings: Settings, program: Program) -> list[str]:
-    port = _port(settings, program)
-    return [reachable(settings.monitoring.host, port)] if port else []
 
 
 def _rules_folder() -> Path:

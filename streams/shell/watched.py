@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -58,7 +59,7 @@ class Watched:
                 self._say(f"{self._process.name} {how}; again in {wait_s:g} s{words}")
                 await asyncio.sleep(wait_s)
         finally:
-            await self._stop()
+            await end(self._child, signal.SIGTERM, STOP_S)
 
     async def _ended(self) -> tuple[str, str]:
         """Run it once: how that ended, and its last words.
@@ -91,22 +92,24 @@ class Watched:
             return {**os.environ, **self._settings.as_environment()}
         return {name: value for name, value in os.environ.items() if not name.upper().startswith("SANSHENG_")}
 
-    async def _stop(self) -> None:
-        child = self._child
-        if child is None or child.returncode is not None:
-            return
-        child.terminate()
-        try:
-            async with asyncio.timeout(STOP_S):
-                await child.wait()
-        except TimeoutError:
-            child.kill()
-            await child.wait()
-
     def _last_words(self, lines: int = 5) -> str:
         with suppress(OSError):
             return "\n".join(f"  {line}" for line in _tail(self.log, lines))
         return ""
+
+
+async def end(child: asyncio.subprocess.Process | None, sign: signal.Signals, patience_s: float) -> None:
+    """Tell a child to end, if it runs; kill it where it does not."""
+    if child is None or child.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        child.send_signal(sign)
+    try:
+        async with asyncio.timeout(patience_s):
+            await child.wait()
+    except TimeoutError:
+        child.kill()
+        await child.wait()
 
 
 def _tail(file: Path, lines: int) -> list[str]:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from yarl import URL
 
 from streams.pager.pace import Limit
 from streams.pager.page import Notice, Page
-from streams.pager.receivers.posting import Poster, as_json, clean, secrets_of, settle, tells
+from streams.pager.receivers.posting import Poster, as_json, clean, rfc3339, secrets_of, settle, tells
 from streams.pager.receivers.words import QUEUE, Words, address, plain
 from streams.settings import ReceiverSettings
 
@@ -72,8 +71,8 @@ class Alertmanager:
                 "clause": said.basis,
                 "link": said.link,
             },
-            "startsAt": _rfc3339(starts),
-            "endsAt": _rfc3339(max(starts, now - SKEW_S) if over else now + FORGETS_S),
+            "startsAt": rfc3339(starts),
+            "endsAt": rfc3339(max(starts, now - SKEW_S) if over else now + FORGETS_S),
             "generatorURL": address(page.link),
         }
 
@@ -95,7 +94,3 @@ def labels_of(page: Page) -> Labels:
         "site": plain(page.site, QUEUE),
         "slot": str(page.slot),
     }
-
-
-def _rfc3339(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")

@@ -13,6 +13,7 @@ import ssl
 import threading
 from collections import OrderedDict
 from contextlib import suppress
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -178,12 +179,9 @@ def _address(text: str) -> Address:
     """An address as in settings: name@host, or Name <name@host>. Raises ValueError."""
     name, bracket, rest = text.rpartition("<")
     spec = rest.removesuffix(">") if bracket else text
-    if not text.isprintable() or not spec.isascii() or any(mark in spec for mark in " ,;<>\"'"):
-        raise ValueError("an address is no address such as name@example.org")
-    try:
-        address = Address(name.strip().strip('"') if bracket else "", addr_spec=spec)
-    except (ValueError, IndexError):
-        raise ValueError("an address is no address such as name@example.org") from None
-    if not address.username or not address.domain:
-        raise ValueError("an address is no address such as name@example.org")
-    return address
+    if text.isprintable() and spec.isascii() and not any(mark in spec for mark in " ,;<>\"'"):
+        with suppress(ValueError, MessageError, LookupError, AttributeError):  # all of them are Address' way to say no
+            address = Address(name.strip().strip('"') if bracket else "", addr_spec=spec)
+            if address.username and address.domain:
+                return address
+    raise ValueError("an address is no address such as name@example.org")

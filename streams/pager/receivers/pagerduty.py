@@ -9,7 +9,6 @@ https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -17,7 +16,7 @@ from yarl import URL
 
 from streams.pager.pace import Limit
 from streams.pager.page import News, Notice
-from streams.pager.receivers.posting import Answer, Poster, as_json, clean, settle, tells
+from streams.pager.receivers.posting import Answer, Poster, as_json, clean, rfc3339, settle, tells
 from streams.pager.receivers.words import QUEUE, Words, plain
 from streams.settings import ReceiverSettings
 
@@ -68,7 +67,7 @@ class PagerDuty:
                 "summary": said.headline,
                 "source": f"sansheng-{plain(page.site, QUEUE)}",
                 "severity": _SEVERITIES[page.severity],
-                "timestamp": datetime.fromtimestamp(page.at, UTC).isoformat(timespec="milliseconds"),
+                "timestamp": rfc3339(page.at),
                 "component": plain(page.queue, QUEUE) or "direct",
                 "group": plain(page.site, QUEUE),
                 "class": plain(page.rule, QUEUE),

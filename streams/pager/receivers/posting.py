@@ -15,6 +15,7 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -34,16 +35,10 @@ _SAID = 200
 #: Shorter parts of an address are words.
 _SECRET_FROM = 8
 _MENDS = {
-    301: "put the address that it redirects to into its url",
-    302: "put the address that it redirects to into its url",
-    307: "put the address that it redirects to into its url",
-    308: "put the address that it redirects to into its url",
+    **dict.fromkeys((301, 302, 307, 308), "put the address that it redirects to into its url"),
     400: "it does not understand what it is sent: is its kind right?",
-    401: "look at its secret, and at user and password in its url",
-    403: "look at its secret, and at user and password in its url",
-    404: "look at its url",
-    405: "look at its url",
-    410: "look at its url",
+    **dict.fromkeys((401, 403), "look at its secret, and at user and password in its url"),
+    **dict.fromkeys((404, 405, 410), "look at its url"),
 }
 
 
@@ -123,6 +118,11 @@ class Poster:
 def as_json(body: Any) -> bytes:
     """A body as it is sent: UTF-8."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def rfc3339(at: float) -> str:
+    """A time, Unix seconds, as JSON has it."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
 def settle(answer: Answer, said: str = "") -> None:

@@ -20,7 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from yarl import URL
 
 from streams.pager.pace import Limit
-from streams.pager.page import Notice, Page
+from streams.pager.page import News, Notice, Page
 from streams.pager.receiver import RefusedError
 from streams.pager.receivers.posting import Poster, as_json, settle, tells
 from streams.pager.receivers.words import CLAUSE, QUEUE, TITLE, Words, plain
@@ -28,7 +28,7 @@ from streams.settings import ReceiverSettings
 
 #: What a template may give at most.
 TEMPLATE_BYTES = 64 << 10
-_NEWS = ("opened", "escalated", "claimed", "resolved")
+_NEWS: tuple[News, ...] = ("opened", "escalated", "claimed", "resolved")
 
 
 class TemplateFault(ValueError):  # noqa: N818 - a fault of settings, told at the start
@@ -175,5 +175,5 @@ def _samples() -> Iterator[Notice]:
         link="http://127.0.0.1/alerts/0123456789abcdef",
     )
     for news in _NEWS:
-        yield Notice(page=page, news=news, at=1.7e9)  # type: ignore[arg-type]
+        yield Notice(page=page, news=news, at=1.7e9)
     yield Notice(page=page, news="resolved", over="expired", at=1.7e9)

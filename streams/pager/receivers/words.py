@@ -17,10 +17,10 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from streams.alerts import Severity
+from streams.detectors.wording import SEVERITY_ZH
 from streams.pager.page import Notice, Page
 
 TITLE, CLAUSE, QUEUE, LINK = 80, 120, 40, 500
-_SEVERITY_ZH: Mapping[Severity, str] = MappingProxyType({"critical": "严重", "warning": "警告", "notice": "提示"})
 _SEVERITY_EN: Mapping[Severity, str] = MappingProxyType(
     {"critical": "Critical", "warning": "Warning", "notice": "Notice"}
 )
@@ -106,7 +106,7 @@ class Words:
             return "Resolved" if self._english else "已解除"
         if notice.news == "claimed":
             return "Claimed" if self._english else "已有人处理"
-        return (_SEVERITY_EN if self._english else _SEVERITY_ZH)[notice.page.severity]
+        return (_SEVERITY_EN if self._english else SEVERITY_ZH)[notice.page.severity]
 
     def _queue(self, page: Page) -> str:
         if not page.queue:
