@@ -402,7 +402,7 @@ def _life(before: Open, finding: Finding) -> tuple[Open, State | None]:
 
 def _change(book: Book, call: Call, rule: Rule, alert: Open, finding: Finding, what: State) -> AlertChange:
     figures = (call, finding.agents, finding.seconds, finding.ended_by, finding.values)
-    says_en = _sentence(rule.en, finding, what).format_map(figures_en(*figures)) if rule.en else ""
+    says_en = _sentence(rule.en, finding, what, rule.taken_back[1]).format_map(figures_en(*figures)) if rule.en else ""
     agent = finding.agents[0] if len(finding.agents) == 1 else None  # several phones: nobody's in particular
     return AlertChange(
         id=alert.id(call.id, rule.id),
@@ -415,7 +415,7 @@ def _change(book: Book, call: Call, rule: Rule, alert: Open, finding: Finding, w
         queue=call.queue,
         at=max(finding.at, alert.at),
         title=rule.title,
-        says=typeset_zh(_sentence(rule, finding, what).format_map(figures_zh(*figures))),
+        says=typeset_zh(_sentence(rule, finding, what, rule.taken_back[0]).format_map(figures_zh(*figures))),
         en=Wording(rule.en.title, says_en) if rule.en else None,
         clause=rule.clause,
         evidence=finding.evidence,
@@ -426,10 +426,10 @@ def _change(book: Book, call: Call, rule: Rule, alert: Open, finding: Finding, w
     )
 
 
-def _sentence(texts: Any, finding: Finding, what: State) -> str:
-    """The sentence to say, of a rule or of its English wording."""
+def _sentence(texts: Any, finding: Finding, what: State, taken_back: str) -> str:
+    """The sentence to say, of a rule or of its English wording; ``taken_back``: its kind's for one that is over."""
     if what == "cleared":
-        return str(texts.says_cleared or texts.says)
+        return str(texts.says_cleared or taken_back or texts.says)
     return str(getattr(texts, finding.sentence, "") or texts.says)
 
 

@@ -25,6 +25,9 @@ ROLES: tuple[Role, ...] = ("agent", "customer")
 
 #: How late, seconds, a recogniser may be without changing a verdict: a final comes 1 to 3 s after the words.
 GRACE_S = 5.0
+#: The words of a party of whom no ear has told how far it is are waited for so long, seconds, where the other party's
+#: ear tells that also in silence: one that has too little CPU may be that far behind the other.
+BEHIND_S = 60.0
 #: Ears need not report the silence at the end of a call: so much of it, seconds, is believed without proof. It covers
 #: the five seconds that an agent waits before he may end a silent call (002 第5篇).
 TAIL_S = 10.0
@@ -119,7 +122,7 @@ class Talk(Struct, frozen=True, omit_defaults=True):
     """Everything heard of a call. ``alive``: the last instant of which any ear told, Unix seconds; 0: there is none.
 
     ``hits`` are what was said, as far as is known. ``spots``: what a spotter said of that, as long as a transcript may
-    still have a say in it.
+    still have a say in it. ``paced``: an ear tells how far it is also while nobody speaks.
     """
 
     agent: Leg = Leg()
@@ -128,6 +131,7 @@ class Talk(Struct, frozen=True, omit_defaults=True):
     spots: tuple[Hit, ...] = ()
     gaps: tuple[Missed, ...] = ()
     alive: float = 0.0
+    paced: bool = False
 
     def leg(self, role: Role) -> Leg:
         """The leg of that party."""
@@ -170,6 +174,7 @@ def hear(talk: Talk, call: Call, event: AnyEvent, found: Sequence[Found] = ()) -
     """Fold one speech event in; ``found`` are the phrases in its text. Other events change nothing."""
     match event:
         case Transcript() if _is_watermark(event):
+            talk = talk if talk.paced or not event.through else replace(talk, paced=True)
             talk = _gone_on(talk, event.role, min(event.through or 0.0, event.at))
         case Transcript():
             talk = _transcribed(talk, call, event, found)
@@ -398,33 +403,40 @@ def _bounded(hits: Sequence[Hit]) -> tuple[Hit, ...]:
 def heard(talk: Talk, call: Call, role: Role, since: float, until: float, now: float) -> Truth:
     """Whether everything that ``role`` said from ``since`` to ``until`` is known at ``now`` (all Unix seconds).
 
-    As :func:`listened`; but in a call in which sounds are marked and no words recognised, no words are ever known.
+    As :func:`listened`; but in a call in which sounds are marked and no words recognised, no words are ever known, and
+    an ear that may only be behind is waited for.
     """
     known = listened(talk, call, role, since, until, now)
+    over = call.ended_at is not None and now >= call.ended_at + GRACE_S
+    if known is Truth.YES and talk.paced and not talk.leg(role).through and now < until + BEHIND_S and not over:
+        return Truth.WAIT
     if known is not Truth.YES or talk.recognised:
         return known
-    return Truth.NEVER if call.ended_at is not None and now >= call.ended_at + GRACE_S else Truth.WAIT
+    return Truth.NEVER if over else Truth.WAIT
 
 
 def listened(talk: Talk, call: Call, role: Role, since: float, until: float, now: float) -> Truth:
     """Whether every sound that ``role`` made from ``since`` to ``until`` is known at ``now`` (all Unix seconds).
 
     The recogniser says so itself (``through``); or no sound of the party is unaccounted for, ``GRACE_S`` has passed,
-    and some ear has told of a later moment. Of an ended call its last ``TAIL_S`` need no such proof. Time that was
-    lost (``gap``), or a call to whose end nobody listened, gives ``NEVER``.
+    and some ear has told of a later moment. Ears that tell how far they are speak each for itself: that the other one
+    is farther proves nothing. Of an ended call its last ``TAIL_S`` need no such proof. Time that was lost (``gap``), or
+    a call to whose end nobody listened, gives ``NEVER``.
     """
     if any(gap.role == role and gap.start < until and gap.end > since for gap in talk.gaps):
         return Truth.NEVER
-    if talk.leg(role).through >= until:
+    leg = talk.leg(role)
+    if leg.through >= until:
         return Truth.YES
-    over = call.ended_at is not None and now >= call.ended_at + GRACE_S
-    if unfinished(talk.leg(role), until, now):
+    over, tells = call.ended_at is not None and now >= call.ended_at + GRACE_S, talk.paced and leg.through > 0
+    if unfinished(leg, until, now):
         return Truth.NEVER if over else Truth.WAIT
-    if now >= until + GRACE_S and talk.alive >= until:
+    if not tells and now >= until + GRACE_S and talk.alive >= until:
         return Truth.YES
     if not over or call.ended_at is None:
         return Truth.WAIT
-    return Truth.YES if talk.alive >= call.ended_at - TAIL_S else Truth.NEVER
+    last = leg.through if tells else talk.alive
+    return Truth.YES if last >= call.ended_at - TAIL_S else Truth.NEVER
 
 
 def unfinished(leg: Leg, until: float, now: float) -> bool:
@@ -437,9 +449,10 @@ def unfinished(leg: Leg, until: float, now: float) -> bool:
 
 def look_again(talk: Talk, call: Call, role: Role, until: float, now: float) -> float | None:
     """The next instant at which :func:`heard` may answer otherwise without a further event; None: never."""
-    moments = [until + GRACE_S] if talk.alive >= until else []
+    leg = talk.leg(role)
+    waits = () if talk.paced and leg.through else (GRACE_S, BEHIND_S) if talk.paced else (GRACE_S,)
+    moments = [until + wait_s for wait_s in waits] if talk.alive >= until else []
     if call.ended_at is not None:
         moments.append(max(call.ended_at, until) + GRACE_S)
-    leg = talk.leg(role)
     moments += [s.end + GRACE_S for s in leg.sounds[-1:] if s.end is not None and s.end > leg.through]
     return min((moment for moment in moments if moment > now), default=None)

@@ -267,7 +267,7 @@ def test_the_flood_of_a_long_call_leaves_the_state_small() -> None:
     talk = listen(*TALKING, *many)
     assert len(talk.hits) == len(talk.spots) <= 16
     flood = listen(*TALKING, *(mark(2 + n / 4, role) for n in range(4000) for role in ("agent", "customer")))
-    assert flood == replace(Talk(), agent=flood.agent, customer=flood.customer, alive=T0 + 2 + 3999 / 4)
+    assert flood == replace(Talk(), agent=flood.agent, customer=flood.customer, alive=T0 + 2 + 3999 / 4, paced=True)
     assert flood.agent == replace(Talk().agent, through=flood.alive) == flood.customer
 
 
@@ -379,7 +379,7 @@ def test_a_guess_about_a_finished_sentence_comes_too_late() -> None:
 def test_a_mark_has_a_rule_judged_that_waited_for_it() -> None:
     rule = about(MustSay, anchor="answered", by="agent", words=("你好",), after=Duration(8), severity="warning")
     record = [*TALK, mark(3), mark(9.5)]
-    assert states(rule, [*record, *(mark(t, "customer") for t in (3, 12))])[:1] == [("opened", 10)]
+    assert states(rule, [*record, *(mark(t, "customer") for t in (3, 12))]) == []  # his own ear is what counts
     assert [c.state for c in judged(rule, [*record, mark(10)], until=10)[0]] == ["opened"]
 
 

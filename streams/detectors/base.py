@@ -123,6 +123,8 @@ class Rule(Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_f
     figures: ClassVar[tuple[str, ...]] = ()
     #: whether speech without one of its phrase sets leaves it cold, as long as it remembers nothing of the call
     waits_for_words: ClassVar[bool] = False
+    #: what is said where its alert is over and the rule has no sentence of its own for that, Chinese and English
+    taken_back: ClassVar[tuple[str, str]] = ("", "")
     #: whether it judges what many calls have told (``mark`` events) instead of one call
     crosses_calls: ClassVar[bool] = False
 

@@ -12,8 +12,8 @@ The time before is time in which the two could talk: a hold in between is skippe
 hold still counts for the transfer behind it.
 
 Words that come later than they were said still count for when they were said, and a sentence counts for when it began:
-nobody is blamed in the middle of his greeting. What the ears lost is not judged. If the
-customer ends the call before the time is up, nobody is blamed; if the agent does, his time was up.
+nobody is blamed in the middle of his greeting. What the ears lost is not judged. Words that come after their alert
+take it back. If the customer ends the call before the time is up, nobody is blamed; if the agent does, his time was up.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class SaidAnchor(Struct, frozen=True, forbid_unknown_fields=True):
 class MustSayMemory(Memory, frozen=True, tag="must_say"):
     """``judged``: anchors that are finished with; ``floor``: none before this is looked at; ``count``: alerts;
     ``open``: anchors not finished with; ``until``: when the first of their windows is over; ``last``: the anchor of the
-    last alert, Unix seconds.
+    last alert, Unix seconds; ``blamed``: the anchor of each alert that stands, and which one it is.
     """
 
     judged: tuple[float, ...] = ()
@@ -89,6 +89,7 @@ class MustSayMemory(Memory, frozen=True, tag="must_say"):
     open: int = 0
     until: float = 0.0
     last: float = 0.0
+    blamed: tuple[tuple[float, int], ...] = ()
 
 
 class Anchor(Struct, frozen=True):
@@ -133,6 +134,7 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
     waits_for_words = True
     listens = PHONE | SPEECH
     figures = ("window", "trigger")
+    taken_back = ("撤销:语音识别来晚了,该说的话当时已经说了", "Withdrawn: the words came late; they had been said")
 
     def phrase_names(self) -> Iterator[str]:
         """The words to be said, those of the anchor, and those of the conditions."""
@@ -212,22 +214,44 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
         return Explained(asks, answer_of(True), happened_at, (*parts, *self.explain(facts, anchor.moment)), at=at)
 
     def _judge(self, facts: Facts, memory: MustSayMemory) -> tuple[MustSayMemory, list[Result]]:
-        found: list[Result] = []
+        memory, found = self._take_back(facts, memory)
         still_open, pending = list[float](), self._pending(facts, memory)
         if self._is_deaf(facts):
-            return replace(memory, open=len(pending)), []  # no word is known yet: nothing to be decided
+            return replace(memory, open=len(pending)), found  # no word is known yet: nothing to be decided
         for anchor in pending:
             verdict = self._verdict(facts, anchor)
             if verdict is Truth.WAIT:
                 still_open.append(self._window(facts.call, anchor)[1])
                 continue
             if verdict is Truth.NO and not self._is_soon(memory, anchor):
-                memory = replace(memory, count=memory.count + 1, last=anchor.at)
-                found.append(self._finding(facts, anchor, memory.count))
+                nth = memory.count + 1
+                blamed = (*memory.blamed, (anchor.at, nth))[-REMEMBERED:]
+                memory = replace(memory, count=nth, last=anchor.at, blamed=blamed)
+                found.append(self._finding(facts, anchor, nth))
             elif verdict is Truth.NEVER:
                 found.append(Unjudged(self._window(facts.call, anchor)[1]))
             memory = _noted(memory, anchor.at)
         return replace(memory, open=len(still_open), until=min(still_open, default=0.0)), found
+
+    def _take_back(self, facts: Facts, memory: MustSayMemory) -> tuple[MustSayMemory, list[Result]]:
+        """Words that came after the alert, and were said in time, or exempt."""
+        found: list[Result] = []
+        anchors = {anchor.at: anchor for anchor in self._anchors(facts)} if memory.blamed else {}
+        for at, nth in memory.blamed:
+            if at in anchors and self._is_excused(facts, anchors[at]):
+                _, until = self._window(facts.call, anchors[at])
+                blamed = tuple(each for each in memory.blamed if each != (at, nth))
+                memory = replace(memory, blamed=blamed, last=0.0 if memory.last == at else memory.last)
+                found.append(Finding(at=max(at, until), severity=None, nth=nth))
+        return memory, found
+
+    def _is_excused(self, facts: Facts, anchor: Anchor) -> bool:
+        since, until = self._window(facts.call, anchor)
+        hits = facts.talk.hits_of(words_of(self.words).names, self.by)
+        inside = [hit for hit in hits if _counts(hit, since, until) and hit.final]
+        if as_said(words_of(self.words), inside, Truth.YES) is Truth.YES:
+            return True
+        return self.unless is not None and self.unless.truth(facts, anchor.moment) is Truth.YES
 
     def _is_deaf(self, facts: Facts) -> bool:
         return not facts.talk.recognised and facts.call.ended_at is None
