@@ -78,7 +78,7 @@ LISTEN_REASONS = (
 #: Why sound was not heard; an ear's other reasons are counted as ``other``.
 GAP_REASONS = ("behind", "expired", "reconnected", "fault", "lost", OTHER)
 _REFUSALS = ("ticket", "role", "rate", "unexpected", "full", "origin", "header", "busy", "token", "user")
-_ACT_PROBLEMS = ("not_allowed", "too_late", "unknown", "unavailable", "too_long", "bad")
+_ACT_PROBLEMS = ("not_allowed", "too_late", "unknown", "unavailable", "busy", "too_long", "bad")
 _PAGE_PROBLEMS = ("unknown", "not_allowed", "unavailable", "busy", "archive", "no_archive", "forgotten", "bad")
 _ARCHIVED = ("calls", "alerts", "verdicts", "audit")
 _PAGED = ("alerts", "verdicts", "pages")
@@ -629,8 +629,8 @@ class Metrics:
     def queue(self, name: str | None) -> str:
         """The label of a queue: ``direct`` for None, and ``other`` for those that come after ``MOST_QUEUES``.
 
-        One that is heard of for the first time is laid at zero in every metric by queue: long before anything of its
-        calls has ended, so that what ends first is seen as a rise.
+        One that is heard of for the first time, from the settings or by its first call, is laid at zero in every metric
+        by queue: before anything of its calls has ended, so that what ends first is seen as a rise.
         """
         label = name or DIRECT
         if label in self._queues or label == DIRECT:

@@ -121,7 +121,8 @@ _HOW = f"""\
 Base units, `_total` on what only rises. No label names a call, a person or a text. `queue` is `{DIRECT}` for calls
 without one; after {MOST_QUEUES} different queues, and for names of more than {LONGEST_QUEUE} characters, it is
 `{OTHER}`. Values of labels that are known before stand at zero from a process' start, those by rule from the moment
-that a rulebook is taken, and those of a queue when its first call is heard of, before anything of it has ended: so
+that a rulebook is taken, and those of a queue from the start where teams or pages name it, else from its first call
+on, before anything of it has ended: so
 the first event is a rise that `rate()` sees. Only what nobody can know before, such as a receiver that is added,
 appears with its first value. Each process tells its own CPU, memory and open files too (`process_*`).
 

@@ -34,6 +34,9 @@ from streams.metrics import (
     Metrics,
 )
 from streams.metrics_page import ANSWERS, as_markdown
+from streams.rulebook.book import load
+from streams.settings import Settings
+from streams.shell.detector import Detector, queues_named
 from streams.verdicts import Action
 
 ROOT = Path(__file__).parent.parent
@@ -195,6 +198,22 @@ def test_a_queue_is_laid_at_zero_when_it_is_first_heard_of() -> None:
         for _, *others in metric.at_zero("detect"):
             labels = dict(zip(metric.labels, ("hotline", *others), strict=True))
             assert metrics.registry.get_sample_value(metric.name + suffix, labels) == 0
+
+
+def test_queues_that_the_settings_name_stand_at_zero_before_any_call(tmp_path: Path) -> None:
+    settings = Settings(
+        run_dir=tmp_path,
+        wall={"teams": {"one": {"queues": ["sales", "hotline"]}, "two": {"agents": ["201"]}}},
+        pager={
+            "receivers": [{"name": "lead", "kind": "webhook", "url": "http://localhost/"}],
+            "routes": [{"queues": ["hotline", "night"], "levels": [["lead"]]}, {"levels": [["lead"]]}],
+        },
+    )
+    assert queues_named(settings) == ["sales", "hotline", "night"]
+    metrics = Metrics("detect")
+    Detector(settings, load(), metrics)
+    told = dict(re.findall(r'sansheng_calls_offered_total\{queue="([^"]+)"\} (\S+)', served(metrics)))
+    assert told == dict.fromkeys((DIRECT, OTHER, "sales", "hotline", "night"), "0.0")
 
 
 def test_a_call_without_a_queue_is_direct_and_the_fifty_first_queue_is_another() -> None:

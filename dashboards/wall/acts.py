@@ -28,7 +28,7 @@ from streams.verdicts import SNOOZE_MOST_MIN, TEXT, Action, Judgement, Snooze, S
 
 log = logging.getLogger(__name__)
 
-Problem = Literal["not_allowed", "too_late", "unknown", "unavailable", "too_long", "bad"]
+Problem = Literal["not_allowed", "too_late", "unknown", "unavailable", "busy", "too_long", "bad"]
 #: What may come with a text; an agent reads what answers an appeal.
 _SAYS: frozenset[Action] = frozenset(("commented", "resolved", "false_alarm", "appealed", "upheld", "dismissed"))
 #: What says that the rule was wrong must say why.

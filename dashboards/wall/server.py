@@ -162,6 +162,7 @@ async def run(settings: Settings, *, ready: Callable[[Entries], None] | None = N
     """Serve the wall until cancelled; ``ready`` is called once with its addresses. Raises OSError: a port is in use."""
     desk, topics, archive = KafkaDesk(settings), KafkaRecords(settings), Archive(settings)
     records = JoinedRecords(topics, ArchiveRecords(archive))
+    desk.connect()
     try:
         await WallServer(settings, KafkaSource(settings), records, desk, archive=archive).run(ready)
     finally:

@@ -3,7 +3,7 @@
 Owns the order of things, how much a browser may ask at once, and close codes. What is answered comes from elsewhere::
 
     hello ─▶ welcome ─▶ ┬ feed: snapshot, changes, beats     (the hub's pace, the browser's own)
-                        ├ listen: ask ─▶ answer, act ─▶ done (each its own task, acts in order)
+                        ├ listen: ask ─▶ answer, act ─▶ done (each its own task, acts on one alert in order)
                         └ follow: lines                     (one call at a time)
 """
 
@@ -16,13 +16,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager, aclosing
 from functools import partial
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 import msgspec
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from dashboards.wall.access import Scope, User, rights_of, scope_of, teams_of
-from dashboards.wall.acts import Acts
+from dashboards.wall.acts import Acts, Problem
 from dashboards.wall.boards import Mode
 from dashboards.wall.crowd import FullError
 from dashboards.wall.entrance import REFUSE_AFTER_S
@@ -39,8 +40,10 @@ NOT_ALLOWED, UNEXPECTED, FULL, AGAIN = 4401, 4400, 4429, 4408
 LASTS_S = 8 * 3600.0
 #: The greeting comes soon, seconds.
 HELLO_S = 5.0
-#: Questions and verdicts of one browser that are being answered at the same time; more are "busy".
+#: Questions of one browser that are being answered at the same time; more are "busy".
 MOST_AT_ONCE = 4
+#: Of what it does: all that ``Pace`` lets through while a broker that does not answer is waited for; more are "busy".
+MOST_ACTS = 60
 #: Who turns from call to call sooner than this, seconds, waits for the next one's lines: each costs a read.
 FOLLOW_EVERY_S = 1.0
 
@@ -86,8 +89,9 @@ class Session:
     def __init__(self, socket: ServerConnection, place: Place) -> None:
         """``socket``: after the handshake."""
         self._socket, self._place = socket, place
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._in_order = asyncio.Lock()
+        self._answering: set[asyncio.Task[None]] = set()
+        self._doing: set[asyncio.Task[None]] = set()
+        self._in_order: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self._follow: asyncio.Task[None] | None = None
         self._follows: set[asyncio.Task[None]] = set()  # the present one, and those that have not ended yet
         self._followed_at = float("-inf")
@@ -150,7 +154,7 @@ class Session:
                     task.result()  # the browser has gone, most of the time
                 await self._socket.close(AGAIN, "again")
             finally:
-                await _end({feed, listen, *self._tasks, *self._follows})
+                await _end({feed, listen, *self._answering, *self._doing, *self._follows})
 
     async def _listen(self) -> None:
         pace = Pace(time.monotonic())
@@ -167,33 +171,41 @@ class Session:
     async def _hear(self, said: Said) -> None:
         if isinstance(said, Follow):
             self._turn_to(said.call)
-        elif len(self._tasks) >= MOST_AT_ONCE:
-            await self._refuse(said)
+        elif isinstance(said, Ask | Find):
+            await self._hear_question(said)
         else:
-            self._begin(partial(self._answer, said) if isinstance(said, Ask | Find) else partial(self._do, said))
+            await self._hear_act(said)
 
-    async def _refuse(self, said: Ask | Find | Act | Quiet) -> None:
-        if isinstance(said, Ask | Find):
-            self._place.count("sansheng_wall_pages_total", _what(said), "busy")
-            await self._tell("answer", ask=said.ask, problem="busy")
+    async def _hear_question(self, ask: Ask | Find) -> None:
+        if len(self._answering) < MOST_AT_ONCE:
+            _begin(partial(self._answer, ask), self._answering)
         else:
-            await self._tell("done", act=said.act, problem="unavailable")
+            await self._answered(ask, "busy")
 
-    def _begin(self, work: Work) -> None:
-        task = asyncio.create_task(_guarded(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def _hear_act(self, act: Act | Quiet) -> None:
+        if len(self._doing) < MOST_ACTS:
+            _begin(partial(self._do, act), self._doing)
+        else:
+            await self._done(act, "busy")
 
     async def _answer(self, ask: Ask | Find) -> None:
         reading = self._place.reading
         answer = await (reading.page(self._user, ask) if isinstance(ask, Ask) else reading.find(self._user, ask))
+        await self._answered(ask, answer)
+
+    async def _answered(self, ask: Ask | Find, answer: Any) -> None:
+        """``answer``: the page, or the problem."""
         self._place.count("sansheng_wall_pages_total", _what(ask), answer if isinstance(answer, str) else "shown")
         await self._tell("answer", ask=ask.ask, **{"problem" if isinstance(answer, str) else "page": answer})
 
     async def _do(self, said: Act | Quiet) -> None:
-        async with self._in_order:  # who claims and then resolves means it so
+        in_order = self._in_order.setdefault(_concerns(said), asyncio.Lock())  # gone with the last who holds it
+        async with in_order:  # who claims and then resolves means it so
             acts = self._place.acts
             problem = await (acts.act(self._user, said) if isinstance(said, Act) else acts.snooze(self._user, said))
+        await self._done(said, problem)
+
+    async def _done(self, said: Act | Quiet, problem: Problem | None) -> None:
         action = said.action if isinstance(said, Act) else "snoozed"
         self._place.count("sansheng_wall_acts_total", action, problem or "done")
         await self._tell("done", act=said.act, **({"problem": problem} if problem else {}))
@@ -225,6 +237,17 @@ class Session:
 
 def _what(said: Ask | Find) -> str:
     return said.what if isinstance(said, Ask) else "find"
+
+
+def _concerns(said: Act | Quiet) -> tuple[str, str]:
+    """The alert, or the rule and queue: what else is done goes its own way, however slow the broker is."""
+    return ("alert", said.alert) if isinstance(said, Act) else (said.rule, said.queue)
+
+
+def _begin(work: Work, tasks: set[asyncio.Task[None]]) -> None:
+    task = asyncio.create_task(_guarded(work))
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
 
 
 async def _guarded(work: Work) -> None:

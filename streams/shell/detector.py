@@ -25,6 +25,7 @@ import logging
 import signal
 import time
 from collections import Counter
+from itertools import chain
 from typing import Any
 
 import faust
@@ -69,6 +70,8 @@ class Detector:
         self.app.task(self._beat_forever)
         self.app.task(self._reload_forever)
         self._advance()
+        for queue in queues_named(settings):
+            metrics.queue(queue)
 
     def _run_lane(self, lane: Lane, agent: str) -> None:
         self.app.agent(lane.topic, name=agent, concurrency=1)(lane.run)
@@ -167,6 +170,15 @@ class Detector:
                 await self.reloader.now()
             self.shelf.keep({state.book for state in self.calls.states()})
             self.metrics.set("sansheng_rulebook_versions", len(self.shelf))
+
+
+def queues_named(settings: Settings) -> list[str]:
+    """Queues that teams and pages are told of, each once: their figures stand at zero before their first call."""
+    places = [
+        *(team.queues for team in settings.wall.teams.values()),
+        *(route.queues for route in settings.pager.routes),
+    ]
+    return list(dict.fromkeys(chain(*places)))
 
 
 class _CommitSensor(Sensor):
