@@ -58,7 +58,7 @@ UNDER_WAY_S = 10.0
 #: The longest back-off of a receiver's line, seconds, and some more.
 RETRIES_S = 330.0
 #: The recogniser is held about so far behind, seconds: beyond the 10 s of the rule, before sound is skipped.
-BEHIND_S = (20.0, 50.0)
+BEHIND_S = (15.0, 35.0)
 _CYCLE_S = 0.5
 
 

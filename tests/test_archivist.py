@@ -13,8 +13,8 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -464,7 +464,7 @@ async def test_the_newcomer_ends_at_once_and_before_it_asks_for_the_port(
         first = begun(shared, log)
         await until(lambda: position_rows(store))
         with pytest.raises(UnreadyError, match=r"another archivist writes into .* run one on each store"):
-            await asyncio.wait_for(archivist.run(shared), 10)
+            await asyncio.wait_for(archivist.run(shared), 30)
         assert first.is_alive()
         first.kill()
         await asyncio.to_thread(first.join)
@@ -508,26 +508,41 @@ async def test_only_a_store_that_is_written_is_said_not_to_answer(
 ) -> None:
     """A chore takes its time, and so does a migration; a batch does not."""
     monkeypatch.setattr(archivist_store, "SILENT_S", 0.1)
-    pen = Pen(archived, b"", Metrics("archive"))
+    pen, begun, go_on = Pen(archived, b"", Metrics("archive")), threading.Event(), threading.Event()
+
+    def long(answer: Any = None) -> Any:
+        begun.set()
+        assert go_on.wait(60)
+        return answer
+
+    async def while_it_lasts(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        begun.clear()
+        go_on.clear()
+        task = asyncio.create_task(work)
+        assert await asyncio.to_thread(begun.wait, 60)
+        await asyncio.sleep(0.3)  # longer than a batch may be silent
+        return task
+
     try:
-        chore = asyncio.create_task(pen.aside(lambda: time.sleep(0.6)))
-        await asyncio.sleep(0.3)
+        chore = await while_it_lasts(pen.aside(long))
         assert pen.why_not == ""
+        go_on.set()
         await chore
-        monkeypatch.setattr(pen._taking, "offsets", lambda _: time.sleep(0.6) or {})
-        asked = asyncio.create_task(pen.offsets("c"))
-        await asyncio.sleep(0.3)
+        monkeypatch.setattr(pen._taking, "offsets", lambda _: long({}))
+        asked = await while_it_lasts(pen.offsets("c"))
         assert pen.why_not == "store does not answer"
+        go_on.set()
         await asked
         assert pen.why_not == ""
         monkeypatch.setattr(migrations, "revision", lambda _: "0001")
-        monkeypatch.setattr(migrations, "upgrade", lambda _: time.sleep(0.6) or "0001")
-        opened = asyncio.create_task(pen.open())
-        await asyncio.sleep(0.3)
+        monkeypatch.setattr(migrations, "upgrade", lambda _: long("0001"))
+        opened = await while_it_lasts(pen.open())
         assert (pen.why_not, pen.is_migrating, pen.but) == ("", True, "the store is brought up to this version")
+        go_on.set()
         await opened
         assert (pen.is_migrating, pen.but) == (False, "")
     finally:
+        go_on.set()
         pen.close()
 
 

@@ -265,6 +265,12 @@ async def talk_on(system: System, call: str) -> None:
     await system.alerts(lambda seen: any((c.call, c.state) == (call, "cleared") for c in seen))
 
 
+async def stored(system: System, call: str) -> None:
+    """Wait until the broker has a state of ``call``, with the version that it began with."""
+    changelog = "sansheng-detect-call-states-changelog"
+    await system.read(changelog, lambda seen: any(call.encode() in (m.key or b"") for m in seen))
+
+
 async def hold(system: System, call: str) -> None:
     """``call`` is put on hold, for longer than either version likes."""
     now = time.time()
@@ -320,7 +326,7 @@ async def test_killed_and_started_on_changed_files_the_worker_still_has_the_old_
     worker = system.start("detect", **site.environment)
     await system.working()
     await talk_on(system, "old")
-    await asyncio.sleep(2)  # the state is in the changelog
+    await stored(system, "old")
     system.kill(worker)
     site.use("v2")
     system.start("detect", **site.environment)
@@ -338,7 +344,7 @@ async def test_a_call_whose_version_is_lost_moves_to_the_present_one(
     worker = system.start("detect", **site.environment)
     await system.working()
     await talk_on(system, "old")
-    await asyncio.sleep(2)
+    await stored(system, "old")
     system.kill(worker)
     shutil.rmtree(system.folder / "run" / "rulebooks")
     site.use("v2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 import shutil
@@ -10,9 +11,10 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+import msgspec
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, WebSocketRoute, expect
 
 from dashboards.wall import lookback
 from streams.archive import keeping, migrations, search
@@ -153,23 +155,86 @@ async def test_keys_go_through_what_was_found(show: Open, archived: Settings, st
         await expect(page).to_have_url(re.compile("/calls/rude-agent"))
 
 
-async def test_more_comes_as_one_reads_on(show: Open, archived: Settings, store: Store) -> None:
+#: A loaded machine: what is seen is told a while later; until then it may be taken back, as the standard has it.
+LATE_TO_TELL = """
+window.told = [];
+window.waiting = 0;
+window.IntersectionObserver = class extends IntersectionObserver {
+  #seen = [];
+  constructor(tell, options) {
+    super((seen) => {
+      this.#seen.push(...seen);
+      waiting += 1;
+      setTimeout(() => {
+        waiting -= 1;
+        const late = this.#seen.splice(0);
+        if (late.length) tell(late, this);
+        told.push(...late.map((one) => one.isIntersecting));
+      }, 300);
+    }, options);
+  }
+  takeRecords() {
+    return [...super.takeRecords(), ...this.#seen.splice(0)];
+  }
+};
+"""
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_more_comes_as_one_reads_on(show: Open, archived: Settings, store: Store, *, late: bool) -> None:
+    """Thirty each time that the end comes near and no more, also where the browser is late to tell how near it was."""
     floor, keep = bygone(store)
     for n in range(75):
         floor.say("call.offered", f"c{n}", noon(-9) - 60 * n, queue="售后")
         floor.say("call.ended", f"c{n}", noon(-9) - 60 * n + 20, by="customer")
     keep()
+    asked: list[str] = []
+    answers: list[int] = []
+
+    def slowly(socket: WebSocketRoute) -> None:
+        """Each answer comes some frames after its question, so that the page is drawn in between."""
+        upstream = socket.connect_to_server()
+
+        def ask(frame: str | bytes) -> None:
+            if (message := msgspec.json.decode(frame))["type"] == "find":
+                asked.append(message["after"])
+            upstream.send(frame)
+
+        def answer(frame: str | bytes) -> None:
+            message = msgspec.json.decode(frame)
+            if message["type"] == "answer":
+                answers.append(len(message["page"]["calls"]))
+                asyncio.get_running_loop().call_later(0.1, socket.send, frame)
+            else:
+                socket.send(frame)
+
+        socket.on_message(ask)
+        upstream.on_message(answer)
+
     async with looking(archived) as wall:
         wall.floor.begin()
-        page = await show(wall, "/search?queue=%E5%94%AE%E5%90%8E")
-        await expect(page.locator(".found > li")).to_have_count(30)
+        page = await show(wall, "/desk")
+        await page.route_web_socket(re.compile("/live$"), slowly)
+        if late:
+            await page.add_init_script(LATE_TO_TELL)
+        await page.goto(f"{wall.base}/search?queue=%E5%94%AE%E5%90%8E")
+        cards = page.locator(".found > li")
+        await expect(cards).to_have_count(30)
         await expect(page.locator(".count")).to_have_text("前 30 通\uff0c后面还有")
-        await page.locator(".found > li").last.scroll_into_view_if_needed()
-        await expect(page.locator(".found > li")).to_have_count(60)
-        await page.locator(".found > li").last.scroll_into_view_if_needed()
-        await expect(page.locator(".found > li")).to_have_count(75)
+        if late:
+            await page.wait_for_function("() => told.at(-1) === false && !waiting")
+        await cards.last.scroll_into_view_if_needed()
+        await expect(cards.nth(59)).to_be_attached()
+        if late:  # it was told that the end was near, and that it no longer is
+            await page.wait_for_function("() => told.includes(true) && told.at(-1) === false && !waiting")
+            assert len(asked) == 2
+            await expect(cards).to_have_count(60)
+        await cards.last.scroll_into_view_if_needed()
+        await expect(cards).to_have_count(75)
         await expect(page.locator(".count")).to_have_text("共 75 通")
-        assert len(set(await page.locator(".found > li").evaluate_all("all => all.map(e => e.dataset.call)"))) == 75
+        assert answers == [30, 30, 15]
+        assert len(set(asked)) == 3
+        assert len(set(await cards.evaluate_all("all => all.map(e => e.dataset.call)"))) == 75
 
 
 async def test_who_asks_for_too_much_sees_how_far_it_went_and_goes_on_when_meant(

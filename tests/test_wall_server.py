@@ -563,7 +563,7 @@ async def test_healthz_says_whether_the_wall_is_live_and_why_not() -> None:
         status, _, body = await get(wall.base + "/healthz")
         assert (status, msgspec.json.decode(body)["detect"]) == (200, "ok")
         wall.floor.beat("pager", ok=False, detail="no broker")  # stops nothing of what is live
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while msgspec.json.decode(body)["pager"] != "trouble":
                 status, _, body = await get(wall.base + "/healthz")
         assert status == 200
@@ -622,7 +622,7 @@ async def wall_on(settings: Settings) -> AsyncIterator[str]:
     entries: asyncio.Future[Entries] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(server.run(settings, ready=entries.set_result))
     try:
-        base = (await asyncio.wait_for(entries, 10)).wall.partition("/#")[0]
+        base = (await asyncio.wait_for(entries, 30)).wall.partition("/#")[0]
         yield base.replace("http", "ws", 1) + "/live"
     finally:
         task.cancel()

@@ -59,7 +59,7 @@ export class SearchPage {
   close() {
     this.#turn += 1;
     clearTimeout(this.#timer);
-    this.#end.disconnect();
+    this.#unwatch();
     kept.top = document.getElementById("main").scrollTop;
   }
 
@@ -72,13 +72,19 @@ export class SearchPage {
   /** After each drawing. */
   drawn() {
     const last = document.querySelector(".found-end");
-    this.#end.disconnect();
-    if (last) this.#end.observe(last);
+    this.#unwatch();
+    if (last && !this.#busy) this.#end.observe(last);
     if (this.#scrollTo !== null) document.getElementById("main").scrollTop = this.#scrollTo;
     this.#scrollTo = null;
     if (this.#focus) requestAnimationFrame(() => document.querySelector(".find input[name=q]")?.focus());
     this.#focus = false;
     if (this.#stepped) this.#showSelected();
+  }
+
+  /** What was seen of the end counts until it is asked for more: told after the answer, it would ask for the next at once. */
+  #unwatch() {
+    this.#end.disconnect();
+    this.#end.takeRecords();
   }
 
   key(event) {
@@ -113,6 +119,7 @@ export class SearchPage {
   async #ask() {
     const turn = ++this.#turn;
     clearTimeout(this.#timer);
+    this.#unwatch();
     this.#busy = true;
     this.context.redraw();
     try {
