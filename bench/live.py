@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from bench.lab.score import quantile
 from streams.settings import Settings
 from streams.shell import topics
 from streams.shell.kafka import free_port
@@ -57,12 +57,6 @@ def row(what: str, delays: list[float], base: list[float]) -> tuple[str, str, st
     p50, p99 = quantile(delays, 0.5), quantile(delays, 0.99)
     figure = f"p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms, n {len(delays)}"
     return what, figure, f"{p50 / quantile(base, 0.5):.1f}"
-
-
-def quantile(values: list[float], share: float) -> float:
-    """Nearest rank."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))] if ordered else statistics.nan
 
 
 async def through_kafka(bootstrap: str, messages: int = 200) -> list[float]:

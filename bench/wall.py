@@ -15,7 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +29,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from rich.console import Console
 
 from bench import wall_week
+from bench.lab.score import quantile
 from bench.lab.tables import Table, markdown, show, write
 from bench.wall_clients import Noted, Plan, View
 from bench.wall_floor import AGENTS, CALLS, TEAMS, Floor, Said, of_alert, teams
@@ -474,12 +475,6 @@ def cpu_of(pid: int) -> float:
     """Seconds of CPU used so far (Linux)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def quantile(values: Iterable[float], share: float) -> float:
-    """Nearest rank."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))] if ordered else float("nan")
 
 
 def ms(seconds: float) -> str:

@@ -18,7 +18,7 @@ take it back. If the customer ends the call before the time is up, nobody is bla
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -156,7 +156,7 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
         if memory.open and self._is_deaf(facts):
             return None
         moments: list[float] = []
-        for anchor in self._pending(facts, memory):
+        for anchor in _pending(self._anchors(facts), memory):
             _, until = self._window(facts.call, anchor)
             if until > facts.now:
                 moments.append(until)
@@ -214,8 +214,9 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
         return Explained(asks, answer_of(True), happened_at, (*parts, *self.explain(facts, anchor.moment)), at=at)
 
     def _judge(self, facts: Facts, memory: MustSayMemory) -> tuple[MustSayMemory, list[Result]]:
-        memory, found = self._take_back(facts, memory)
-        still_open, pending = list[float](), self._pending(facts, memory)
+        anchors = self._anchors(facts)
+        memory, found = self._take_back(facts, memory, anchors)
+        still_open, pending = list[float](), _pending(anchors, memory)
         if self._is_deaf(facts):
             return replace(memory, open=len(pending)), found  # no word is known yet: nothing to be decided
         for anchor in pending:
@@ -233,25 +234,30 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
             memory = _noted(memory, anchor.at)
         return replace(memory, open=len(still_open), until=min(still_open, default=0.0)), found
 
-    def _take_back(self, facts: Facts, memory: MustSayMemory) -> tuple[MustSayMemory, list[Result]]:
+    def _take_back(
+        self, facts: Facts, memory: MustSayMemory, anchors: Sequence[Anchor]
+    ) -> tuple[MustSayMemory, list[Result]]:
         """Words that came after the alert, and were said in time, or exempt."""
         found: list[Result] = []
-        anchors = {anchor.at: anchor for anchor in self._anchors(facts)} if memory.blamed else {}
+        by_time = {anchor.at: anchor for anchor in anchors} if memory.blamed else {}
         for at, nth in memory.blamed:
-            if at in anchors and self._is_excused(facts, anchors[at]):
-                _, until = self._window(facts.call, anchors[at])
+            if at in by_time and self._is_excused(facts, by_time[at]):
                 blamed = tuple(each for each in memory.blamed if each != (at, nth))
                 memory = replace(memory, blamed=blamed, last=0.0 if memory.last == at else memory.last)
-                found.append(Finding(at=max(at, until), severity=None, nth=nth))
+                found.append(Finding(at=self._alert_at(facts, by_time[at]), severity=None, nth=nth))
         return memory, found
 
     def _is_excused(self, facts: Facts, anchor: Anchor) -> bool:
-        since, until = self._window(facts.call, anchor)
-        hits = facts.talk.hits_of(words_of(self.words).names, self.by)
-        inside = [hit for hit in hits if _counts(hit, since, until) and hit.final]
-        if as_said(words_of(self.words), inside, Truth.YES) is Truth.YES:
+        final = [hit for hit in self._inside(facts, anchor) if hit.final]
+        if as_said(words_of(self.words), final, Truth.YES) is Truth.YES:
             return True
         return self.unless is not None and self.unless.truth(facts, anchor.moment) is Truth.YES
+
+    def _inside(self, facts: Facts, anchor: Anchor) -> list[Hit]:
+        """What was said in the window of what is to be said."""
+        since, until = self._window(facts.call, anchor)
+        hits = facts.talk.hits_of(words_of(self.words).names, self.by)
+        return [hit for hit in hits if _counts(hit, since, until)]
 
     def _is_deaf(self, facts: Facts) -> bool:
         return not facts.talk.recognised and facts.call.ended_at is None
@@ -260,8 +266,7 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
         """YES: said, or nothing to be said; NO: it is missing; WAIT; NEVER: it cannot be known."""
         since, until = self._window(facts.call, anchor)
         known = heard(facts.talk, facts.call, self.by, since, until, facts.now)
-        hits = facts.talk.hits_of(words_of(self.words).names, self.by)
-        said = as_said(words_of(self.words), [h for h in hits if _counts(h, since, until)], known)
+        said = as_said(words_of(self.words), self._inside(facts, anchor), known)
         if said is Truth.YES:
             return said
         if self._is_moot(facts.call, anchor):
@@ -297,9 +302,10 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
         until = anchor.turn + (self.after or 0.0)
         return since, until if call.ended_at is None else min(until, max(call.ended_at, anchor.at))
 
-    def _pending(self, facts: Facts, memory: MustSayMemory) -> list[Anchor]:
-        anchors = self._anchors(facts)
-        return [a for a in anchors if a.at > memory.floor and a.at not in memory.judged]
+    def _alert_at(self, facts: Facts, anchor: Anchor) -> float:
+        """When the time for it was up, Unix seconds."""
+        _, until = self._window(facts.call, anchor)
+        return max(anchor.at, until)
 
     def _anchors(self, facts: Facts) -> list[Anchor]:
         if isinstance(self.anchor, SaidAnchor):
@@ -319,10 +325,8 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
         return found[anchor.nth - 1 : anchor.nth] if anchor.nth else found
 
     def _finding(self, facts: Facts, anchor: Anchor, nth: int) -> Finding:
-        _, until = self._window(facts.call, anchor)
-        at = max(anchor.at, until)
         return Finding(
-            at=at,
+            at=self._alert_at(facts, anchor),
             severity=self.severity,
             seconds=anchor.lasted,
             agents=named(anchor.agent),
@@ -333,6 +337,10 @@ class MustSay(Rule, frozen=True, kw_only=True, tag="must_say"):
             evidence=evidence_of([anchor.hit] if anchor.hit else []),
             nth=nth,
         )
+
+
+def _pending(anchors: Sequence[Anchor], memory: MustSayMemory) -> list[Anchor]:
+    return [a for a in anchors if a.at > memory.floor and a.at not in memory.judged]
 
 
 def _counts(hit: Hit, since: float, until: float) -> bool:

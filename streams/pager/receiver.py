@@ -31,8 +31,8 @@ class Receiver(Protocol):
     """
 
     name: str
-    repeats_s: float
-    limits: tuple[Limit, ...]
+    repeats_s: float = 0.0
+    limits: tuple[Limit, ...] = ()
     tells: frozenset[str]
 
     async def tell(self, notice: Notice) -> None:

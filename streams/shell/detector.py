@@ -25,7 +25,6 @@ import logging
 import signal
 import time
 from collections import Counter
-from itertools import chain
 from typing import Any
 
 import faust
@@ -174,11 +173,9 @@ class Detector:
 
 def queues_named(settings: Settings) -> list[str]:
     """Queues that teams and pages are told of, each once: their figures stand at zero before their first call."""
-    places = [
-        *(team.queues for team in settings.wall.teams.values()),
-        *(route.queues for route in settings.pager.routes),
-    ]
-    return list(dict.fromkeys(chain(*places)))
+    of_teams = (queue for team in settings.wall.teams.values() for queue in team.queues)
+    of_pages = (queue for route in settings.pager.routes for queue in route.queues)
+    return list(dict.fromkeys((*of_teams, *of_pages)))
 
 
 class _CommitSensor(Sensor):

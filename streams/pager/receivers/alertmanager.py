@@ -13,8 +13,8 @@ from typing import Any
 
 from yarl import URL
 
-from streams.pager.pace import Limit
 from streams.pager.page import Notice, Page
+from streams.pager.receiver import Receiver
 from streams.pager.receivers.posting import Poster, as_json, clean, rfc3339, secrets_of, settle, tells
 from streams.pager.receivers.words import QUEUE, Words, address, plain
 from streams.settings import ReceiverSettings
@@ -30,11 +30,10 @@ _PAGES = 10_000
 Labels = dict[str, str]
 
 
-class Alertmanager:
+class Alertmanager(Receiver):
     """Opens, keeps and resolves alerts."""
 
     repeats_s = REPEATS_S
-    limits: tuple[Limit, ...] = ()
 
     def __init__(self, given: ReceiverSettings, url: URL, words: Words, clock: Callable[[], float] = time.time) -> None:
         """``url``: its base, with user and password where it wants them."""

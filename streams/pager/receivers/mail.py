@@ -23,9 +23,8 @@ from urllib.parse import quote
 
 from yarl import URL
 
-from streams.pager.pace import Limit
 from streams.pager.page import Notice, Page
-from streams.pager.receiver import RefusedError, RetryError
+from streams.pager.receiver import Receiver, RefusedError, RetryError
 from streams.pager.receivers.posting import clean, tells
 from streams.pager.receivers.words import Words, plain
 from streams.settings import ReceiverSettings
@@ -45,11 +44,8 @@ class _Left(NamedTuple):
     taken: bool
 
 
-class Mail:
+class Mail(Receiver):
     """Mails to a list of people."""
-
-    repeats_s = 0.0
-    limits: tuple[Limit, ...] = ()
 
     def __init__(self, given: ReceiverSettings, url: URL, words: Words) -> None:
         """``url``: smtp (STARTTLS) or smtps. Raises ValueError where an address of the settings is none."""

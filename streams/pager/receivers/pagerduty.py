@@ -14,8 +14,8 @@ from typing import Any
 
 from yarl import URL
 
-from streams.pager.pace import Limit
 from streams.pager.page import News, Notice
+from streams.pager.receiver import Receiver
 from streams.pager.receivers.posting import Answer, Poster, as_json, clean, rfc3339, settle, tells
 from streams.pager.receivers.words import QUEUE, Words, plain
 from streams.settings import ReceiverSettings
@@ -27,11 +27,8 @@ _ACTIONS: Mapping[News, str] = MappingProxyType(
 _SEVERITIES = {"critical": "critical", "warning": "warning", "notice": "info"}
 
 
-class PagerDuty:
+class PagerDuty(Receiver):
     """Events to one service of PagerDuty; its routing key is the receiver's secret."""
-
-    repeats_s = 0.0
-    limits: tuple[Limit, ...] = ()
 
     def __init__(self, given: ReceiverSettings, url: URL, words: Words) -> None:
         """Nothing is connected yet."""

@@ -7,21 +7,20 @@ that is late.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from yarl import URL
 
-from streams.pager.pace import Limit
 from streams.pager.page import Notice
-from streams.pager.receiver import RefusedError, RetryError
+from streams.pager.receiver import Receiver, RefusedError, RetryError
 from streams.pager.receivers.posting import Answer, Poster, as_json, clean, secrets_of, settle, tells
 from streams.pager.receivers.words import Words
 from streams.settings import ReceiverSettings
 
 
-class Robot(ABC):
+class Robot(Receiver):
     """One robot of a chat group."""
 
     #: The names of the answer's code and words, and the codes that mean "never" with what to do about them.
@@ -30,9 +29,6 @@ class Robot(ABC):
     NEVER: ClassVar[Mapping[int, str]] = {}
     #: Codes that mean "too quick", and for how long to be silent then, seconds.
     TOO_QUICK: ClassVar[Mapping[int, float]] = {}
-
-    repeats_s = 0.0
-    limits: tuple[Limit, ...]
 
     def __init__(self, given: ReceiverSettings, url: URL, words: Words) -> None:
         """Nothing is connected yet."""

@@ -19,9 +19,8 @@ from jinja2 import FunctionLoader, StrictUndefined, Template, TemplateError, Tem
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from yarl import URL
 
-from streams.pager.pace import Limit
 from streams.pager.page import News, Notice, Page
-from streams.pager.receiver import RefusedError
+from streams.pager.receiver import Receiver, RefusedError
 from streams.pager.receivers.posting import Poster, as_json, settle, tells
 from streams.pager.receivers.words import CLAUSE, QUEUE, TITLE, Words, plain
 from streams.settings import ReceiverSettings
@@ -35,11 +34,8 @@ class TemplateFault(ValueError):  # noqa: N818 - a fault of settings, told at th
     """The template cannot be used; the text says file, line and why."""
 
 
-class Webhook:
+class Webhook(Receiver):
     """JSON to one address."""
-
-    repeats_s = 0.0
-    limits: tuple[Limit, ...] = ()
 
     def __init__(self, given: ReceiverSettings, url: URL, words: Words, clock: Callable[[], float] = time.time) -> None:
         """``clock``: what the signature is stamped with. Raises TemplateFault where the template gives no JSON."""
